@@ -1,0 +1,134 @@
+//! Request bodies: read within bounds of size and time, parsed as JSON.
+
+use std::time::Duration;
+
+use hyper::body::{Body, HttpBody};
+use hyper::StatusCode;
+use serde_json::{Map, Value};
+use tokio::time::timeout;
+
+use super::error::ApiError;
+
+/// The body of one request, not read yet.
+pub struct RequestBody {
+    body: Body,
+    max_bytes: usize,
+    time: Duration,
+    unread: bool,
+}
+
+impl RequestBody {
+    /// A body that may have `max_bytes` and take `time` to come.
+    pub fn new(body: Body, max_bytes: usize, time: Duration) -> Self {
+        let unread = !body.is_end_stream();
+        Self { body, max_bytes, time, unread }
+    }
+
+    /// The client has sent, or may still send, bytes that were not read.
+    pub fn is_unread(&self) -> bool {
+        self.unread
+    }
+
+    /// Reads the body as one JSON object (RFC 8259).
+    ///
+    /// # Errors
+    /// 400 when it is no JSON object, not UTF-8, or cut off; 408 when it takes too long; 413 when it is too large.
+    pub async fn json_object(&mut self) -> Result<Map<String, Value>, ApiError> {
+        let bytes = self.bytes().await?;
+        parse_object(&bytes)
+    }
+
+    async fn bytes(&mut self) -> Result<Vec<u8>, ApiError> {
+        // Known from Content-Length: answered without asking for the body (RFC 9110, section 10.1.1).
+        if self.body.size_hint().lower() > u64::try_from(self.max_bytes).unwrap_or(u64::MAX) {
+            return Err(self.too_large());
+        }
+        let time = self.time;
+        match timeout(time, self.collect()).await {
+            Ok(result) => result,
+            Err(_) => {
+                Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the request's body took too long"))
+            }
+        }
+    }
+
+    async fn collect(&mut self) -> Result<Vec<u8>, ApiError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.body.data().await {
+            let chunk = chunk.map_err(|_| {
+                ApiError::bad_request("the body is cut off or its chunks are malformed")
+            })?;
+            if bytes.len() + chunk.len() > self.max_bytes {
+                return Err(self.too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        self.unread = false;
+        Ok(bytes)
+    }
+
+    fn too_large(&self) -> ApiError {
+        let message = format!("the body has more than {} bytes", self.max_bytes);
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+}
+
+fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        ApiError::bad_request(format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
+    })?;
+    if text.trim_ascii().is_empty() {
+        return Err(ApiError::bad_request("the body is empty, a JSON object is expected"));
+    }
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(ApiError::bad_request("the body must be a JSON object")),
+        Err(error) if error.is_eof() => {
+            Err(ApiError::bad_request(format!("the JSON ends too early, at byte {}", bytes.len())))
+        }
+        Err(error) => {
+            let position = byte_position(text, &error);
+            Err(ApiError::bad_request(format!("the JSON is invalid at byte {position}")))
+        }
+    }
+}
+
+/// Where `error` is in `text`, in bytes from 0.
+fn byte_position(text: &str, error: &serde_json::Error) -> usize {
+    let lines_before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+    let start: usize = lines_before.map(str::len).sum();
+    start + error.column().saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(bytes: &[u8]) -> String {
+        parse_object(bytes).unwrap_err().message.into_owned()
+    }
+
+    #[test]
+    fn an_object_is_taken() {
+        assert_eq!(parse_object(br#" {"a":1} "#).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_position() {
+        assert_eq!(error(b""), "the body is empty, a JSON object is expected");
+        assert_eq!(error(b" \n"), "the body is empty, a JSON object is expected");
+        assert_eq!(error(br#"{"title":"x""#), "the JSON ends too early, at byte 12");
+        assert_eq!(error(br#"{"title":}"#), "the JSON is invalid at byte 9");
+        assert_eq!(error(b"{\n\"a\": nope}"), "the JSON is invalid at byte 8");
+        assert_eq!(error(br#"{"a":1} x"#), "the JSON is invalid at byte 8");
+        assert_eq!(error(b"{\"title\":\"\xff\"}"), "the body is not UTF-8 at byte 10");
+        assert_eq!(error(b"[1]"), "the body must be a JSON object");
+        assert_eq!(error(b"null"), "the body must be a JSON object");
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let deep = format!("{{\"a\":{}", "[".repeat(10_000));
+        assert!(error(deep.as_bytes()).starts_with("the JSON is invalid at byte "));
+    }
+}

@@ -1,0 +1,81 @@
+//! Every failure as the client is told it: a status and one sentence, as JSON.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use serde_json::json;
+
+use crate::server::Refusal;
+use crate::store::StoreError;
+use crate::todo::Invalid;
+
+/// Why a request is not answered as the client would like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// The answer's status code: 4xx or 5xx.
+    pub status: StatusCode,
+    /// One sentence that names the field, parameter or position at fault.
+    pub message: Cow<'static, str>,
+}
+
+impl ApiError {
+    /// An error with this status and message.
+    pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    /// 400: the client has to change something.
+    pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The answer's body: `{"error":"…"}`.
+    pub fn body(&self) -> Bytes {
+        json!({ "error": self.message }).to_string().into()
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl Error for ApiError {}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        Self::bad_request(invalid.reason())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::new(StatusCode::INSUFFICIENT_STORAGE, "the store is full"),
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let (status, message) = match refusal {
+            Refusal::Malformed => (StatusCode::BAD_REQUEST, "the request is not valid HTTP/1.1"),
+            Refusal::HeadTimeout => {
+                (StatusCode::REQUEST_TIMEOUT, "the request's headers took too long")
+            }
+            Refusal::TargetTooLong => (StatusCode::URI_TOO_LONG, "the request target is too long"),
+            Refusal::HeadTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "the request's headers are too large or too many",
+            ),
+            Refusal::TooManyConnections => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too many connections, try again later")
+            }
+        };
+        Self::new(status, message)
+    }
+}

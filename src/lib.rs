@@ -1,0 +1,24 @@
+//! A todo HTTP API that compiles to one WebAssembly file and runs under WasmEdge.
+//!
+//! | module | concern | may use |
+//! |---|---|---|
+//! | [`config`] | every setting, read from the environment | – |
+//! | [`server`] | sockets: accepting, limits, deadlines; serves any [`server::Service`] | [`tasks`] |
+//! | [`http`] | the API: request in, response out, never an error out | [`store`], [`todo`], [`access_log`] |
+//! | [`store`] | where todos live | [`todo`] |
+//! | [`todo`] | what a todo is; the only way to make one is through its checks | – |
+//! | [`access_log`] | one line per request | – |
+//! | [`clock`] | time as the API writes it | – |
+//! | [`tasks`] | starts tasks and counts the live ones | – |
+//!
+//! The direction is `main` → `http` → `store` → `todo`. `server`, `config`, `access_log`, `clock` and `tasks`
+//! know nothing of todos, and nothing under `store` or `todo` knows of HTTP. A test in `e2e` holds this rule.
+
+pub mod access_log;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod server;
+pub mod store;
+pub mod tasks;
+pub mod todo;

@@ -1,0 +1,78 @@
+//! Reads the settings, opens the store and the socket, and serves.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use todo::access_log::AccessLog;
+use todo::config::Config;
+use todo::http::{App, BodyLimits};
+use todo::server::{self, Limits};
+use todo::store::MemoryStore;
+use todo::tasks::Tasks;
+
+/// Exit codes of sysexits.h, which service managers and scripts know.
+const EX_UNAVAILABLE: u8 = 69;
+const EX_SOFTWARE: u8 = 70;
+const EX_CONFIG: u8 = 78;
+
+fn main() -> ExitCode {
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(error) => return fail(EX_CONFIG, error),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(EX_SOFTWARE, error),
+    };
+    runtime.block_on(run(config))
+}
+
+async fn run(config: Config) -> ExitCode {
+    let store = match MemoryStore::with_samples(config.max_store_bytes) {
+        Ok(store) => store,
+        Err(error) => return fail(EX_SOFTWARE, error),
+    };
+    let (listener, address) = match server::listen(config.host, config.port) {
+        Ok(listening) => listening,
+        Err(error) => return fail(EX_UNAVAILABLE, cannot_listen(&config, &error)),
+    };
+    let tasks = Tasks::default();
+    let access_log = Arc::new(AccessLog::new(config.access_log));
+    let body_limits =
+        BodyLimits { max_bytes: config.max_body_bytes, timeout: config.body_timeout };
+    let app = Arc::new(App::new(store, access_log.clone(), tasks.clone(), body_limits));
+    let limits = Limits {
+        max_connections: config.max_connections,
+        max_head_bytes: config.max_head_bytes,
+        head_timeout: config.head_timeout,
+        idle_timeout: config.idle_timeout,
+        write_timeout: config.write_timeout,
+    };
+    tasks.spawn(async move { access_log.run().await });
+    let version = env!("CARGO_PKG_VERSION");
+    let _ = writeln!(io::stdout(), "todo {version} listens on http://{address}");
+    server::serve(listener, app, limits, tasks).await;
+    ExitCode::SUCCESS
+}
+
+fn cannot_listen(config: &Config, error: &io::Error) -> String {
+    let (host, port) = (config.host, config.port);
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("port {port} is taken: stop what uses it, or set PORT to another one")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("HOST={host} is not an address of this machine")
+        }
+        _ => format!("cannot listen on {host} port {port}: {error}"),
+    }
+}
+
+fn fail(code: u8, error: impl Display) -> ExitCode {
+    for line in error.to_string().lines() {
+        let _ = writeln!(io::stderr(), "todo: {line}");
+    }
+    ExitCode::from(code)
+}

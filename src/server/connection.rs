@@ -1,0 +1,188 @@
+//! One connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use hyper::body::Bytes;
+use hyper::header::{CONNECTION, CONTENT_LENGTH, DATE};
+use hyper::server::conn::Http;
+use hyper::service::service_fn;
+use hyper::{Response, Version};
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep_until, timeout};
+
+use super::stream::{Phase, Progress, Stream};
+use super::{Client, Limits, Refusal, Service};
+
+/// How long a connection stays open after an answer that leaves something unread. Closing at once would make the system
+/// send a reset, which can take the answer away from the client before it is read (RFC 9112, section 9.6).
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How a connection came to its end.
+enum End {
+    /// hyper is done with it.
+    Done(hyper::Result<()>),
+    /// The deadline passed.
+    Expired,
+}
+
+/// Serves one connection until it ends.
+pub(super) async fn serve<S: Service>(
+    socket: TcpStream,
+    client: Client,
+    service: Arc<S>,
+    limits: &Limits,
+) {
+    let socket = Arc::new(socket);
+    let progress = Arc::new(Progress::new(limits));
+    let end = {
+        let requests = service_fn(|request| {
+            progress.request_begins();
+            let answer = service.clone().call(request, client);
+            let progress = progress.clone();
+            async move {
+                let answer = answer.await;
+                progress.answer_begins(closes(&answer));
+                Ok::<_, Infallible>(answer)
+            }
+        });
+        let stream = Stream { socket: socket.clone(), progress: progress.clone() };
+        let connection = http(limits).serve_connection(stream, requests);
+        drive(pin!(connection), &progress).await
+    };
+    // hyper's half is gone with the block above, so the socket is ours alone.
+    let Ok(socket) = Arc::try_unwrap(socket) else { return };
+    match refusal(&end, &progress) {
+        Some(refusal) => refuse(socket, service.refuse(refusal, client)).await,
+        None if progress.is_unread() && matches!(end, End::Done(Ok(()))) => linger(socket).await,
+        None => {}
+    }
+}
+
+fn http(limits: &Limits) -> Http {
+    let mut http = Http::new();
+    http.http1_only(true)
+        // A client that has sent its request may close its half and still wants the answer.
+        .http1_half_close(true)
+        // One send per answer: with head and body in two, Nagle's algorithm (RFC 896) and delayed acknowledgements
+        // cost 40 ms per request, and the runtime has no way to turn the former off.
+        .http1_writev(false)
+        .max_buf_size(limits.max_head_bytes);
+    http
+}
+
+/// Polls `connection` until it ends or what it is waiting for takes too long.
+async fn drive<C>(mut connection: Pin<&mut C>, progress: &Progress) -> End
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut alarm: Pin<&mut Option<Sleep>> = pin!(None);
+    poll_fn(|context| {
+        progress.begin_turn();
+        if let Poll::Ready(result) = connection.as_mut().poll(context) {
+            return Poll::Ready(End::Done(result));
+        }
+        let Some(deadline) = progress.deadline() else { return Poll::Pending };
+        // Deadlines move with every request, mostly to later. The alarm follows when it rings, not each time.
+        if alarm.as_ref().as_pin_ref().is_none_or(|alarm| alarm.deadline() > deadline) {
+            alarm.set(Some(sleep_until(deadline)));
+        }
+        while let Some(mut ringing) = alarm.as_mut().as_pin_mut() {
+            if ringing.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            if ringing.deadline() >= deadline {
+                return Poll::Ready(End::Expired);
+            }
+            ringing.reset(deadline);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Whether a connection ended because of bytes that never became a request.
+fn refusal(end: &End, progress: &Progress) -> Option<Refusal> {
+    match end {
+        End::Done(Err(error)) if error.is_parse_too_large() => Some(match progress.is_line_seen() {
+            true => Refusal::HeadTooLarge,
+            false => Refusal::TargetTooLong,
+        }),
+        End::Done(Err(error)) if error.is_parse() => Some(Refusal::Malformed),
+        End::Done(Err(error)) if error.is_incomplete_message() => {
+            (progress.phase() == Phase::Head).then_some(Refusal::Malformed)
+        }
+        End::Expired => (progress.phase() == Phase::Head).then_some(Refusal::HeadTimeout),
+        End::Done(_) => None,
+    }
+}
+
+fn closes(answer: &Response<hyper::Body>) -> bool {
+    answer.headers().get(CONNECTION).is_some_and(|value| value == "close")
+}
+
+/// Sends `answer` on a connection without a request, and closes it.
+pub(super) async fn refuse(socket: TcpStream, answer: Response<Bytes>) {
+    let bytes = encode(&answer);
+    if let Ok(Ok(())) = timeout(LINGER, send(&socket, &bytes)).await {
+        linger(socket).await;
+    }
+}
+
+/// `answer` as it goes over the wire (RFC 9112, section 4), for where hyper cannot be asked to do it.
+fn encode(answer: &Response<Bytes>) -> Vec<u8> {
+    let (status, body) = (answer.status(), answer.body());
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut head = format!(
+        "{:?} {} {reason}\r\n{CONNECTION}: close\r\n{CONTENT_LENGTH}: {}\r\n{DATE}: {}\r\n",
+        Version::HTTP_11,
+        status.as_str(),
+        body.len(),
+        httpdate::HttpDate::from(SystemTime::now()),
+    )
+    .into_bytes();
+    for (name, value) in answer.headers() {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            head.extend_from_slice(part);
+        }
+    }
+    head.extend_from_slice(b"\r\n");
+    head.extend_from_slice(body);
+    head
+}
+
+async fn send(socket: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        socket.writable().await?;
+        match socket.try_write(bytes) {
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Tells the client that nothing more comes, then reads and throws away what it still sends, for a moment.
+async fn linger(mut socket: TcpStream) {
+    let _ = timeout(LINGER, async {
+        poll_fn(|context| Pin::new(&mut socket).poll_shutdown(context)).await?;
+        let mut waste = [0; 4096];
+        loop {
+            socket.readable().await?;
+            match socket.try_read(&mut waste) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err::<(), io::Error>(error),
+            }
+        }
+    })
+    .await;
+}

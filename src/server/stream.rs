@@ -1,0 +1,220 @@
+//! A connection's socket as hyper sees it, and what the connection is waiting for.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::Limits;
+
+/// What a connection is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The first byte of a request.
+    Idle,
+    /// The rest of a request's head.
+    Head,
+    /// The service, which has deadlines of its own.
+    Service,
+    /// The client, which takes its answer.
+    Answer,
+}
+
+impl Phase {
+    fn from_index(index: u8) -> Self {
+        match index {
+            0 => Self::Idle,
+            1 => Self::Head,
+            2 => Self::Service,
+            _ => Self::Answer,
+        }
+    }
+}
+
+/// What the socket, the service and the deadline of one connection tell each other.
+///
+/// A WebAssembly module has one thread: the atomics satisfy the compiler, and become plain loads and stores.
+pub(super) struct Progress {
+    start: Instant,
+    /// The time of the present turn: one look at the clock serves the whole turn. Times are in milliseconds since
+    /// `start`.
+    now: AtomicU64,
+    phase: AtomicU8,
+    deadline: AtomicU64,
+    line_seen: AtomicBool,
+    write_blocked: AtomicBool,
+    unread: AtomicBool,
+    head_timeout: u64,
+    idle_timeout: u64,
+    write_timeout: u64,
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl Progress {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let idle_timeout = milliseconds(limits.idle_timeout);
+        Self {
+            start: Instant::now(),
+            now: AtomicU64::new(0),
+            phase: AtomicU8::new(Phase::Idle as u8),
+            deadline: AtomicU64::new(idle_timeout),
+            line_seen: AtomicBool::new(false),
+            write_blocked: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            head_timeout: milliseconds(limits.head_timeout),
+            idle_timeout,
+            write_timeout: milliseconds(limits.write_timeout),
+        }
+    }
+
+    /// To be called whenever the connection is polled.
+    pub(super) fn begin_turn(&self) {
+        self.now.store(milliseconds(self.start.elapsed()), Relaxed);
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        Phase::from_index(self.phase.load(Relaxed))
+    }
+
+    /// The end of the present wait, if it has one.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.deadline.load(Relaxed) {
+            NEVER => None,
+            deadline => Some(self.start + Duration::from_millis(deadline)),
+        }
+    }
+
+    /// The head of a request is complete, the service has it.
+    pub(super) fn request_begins(&self) {
+        self.enter(Phase::Service, NEVER);
+    }
+
+    /// The service has answered. `leaves_unread` if it left some of what the client sends, or may still send.
+    pub(super) fn answer_begins(&self, leaves_unread: bool) {
+        self.unread.store(leaves_unread, Relaxed);
+        self.enter(Phase::Answer, NEVER);
+    }
+
+    /// The last answer left some of what the client sent.
+    pub(super) fn is_unread(&self) -> bool {
+        self.unread.load(Relaxed)
+    }
+
+    /// The present head has a complete request line.
+    pub(super) fn is_line_seen(&self) -> bool {
+        self.line_seen.load(Relaxed)
+    }
+
+    fn read_begins(&self) {
+        // While an answer is due, hyper reads only that request's body. So a read after the answer is one for the next
+        // request, once all of the answer is written.
+        if self.phase() == Phase::Answer && !self.write_blocked.load(Relaxed) {
+            self.enter(Phase::Idle, self.idle_timeout);
+        }
+    }
+
+    fn read_ends(&self, bytes: &[u8]) {
+        if self.phase() == Phase::Idle && !bytes.is_empty() {
+            self.line_seen.store(false, Relaxed);
+            self.enter(Phase::Head, self.head_timeout);
+        }
+        if self.phase() == Phase::Head && bytes.contains(&b'\n') {
+            self.line_seen.store(true, Relaxed);
+        }
+    }
+
+    fn write_blocks(&self) {
+        if !self.write_blocked.swap(true, Relaxed) {
+            self.enter(self.phase(), self.write_timeout);
+        }
+    }
+
+    fn write_proceeds(&self) {
+        if self.write_blocked.swap(false, Relaxed) {
+            self.enter(self.phase(), NEVER);
+        }
+    }
+
+    fn enter(&self, phase: Phase, wait: u64) {
+        self.phase.store(phase as u8, Relaxed);
+        self.deadline.store(self.now.load(Relaxed).saturating_add(wait), Relaxed);
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(NEVER)
+}
+
+/// The socket that hyper reads and writes.
+///
+/// It never shuts the socket down: how a connection ends is decided when hyper is done with it.
+pub(super) struct Stream {
+    pub(super) socket: Arc<TcpStream>,
+    pub(super) progress: Arc<Progress>,
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.progress.read_begins();
+        loop {
+            ready!(self.socket.poll_read_ready(context))?;
+            let free = buffer.initialize_unfilled();
+            match self.socket.try_read(free) {
+                Ok(count) => {
+                    self.progress.read_ends(free.get(..count).unwrap_or_default());
+                    buffer.advance(count);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        // Before a request is complete, all that hyper writes is its own answer to a bad head, without a body. The
+        // connection ends after it, and the service's refusal goes out in its place.
+        if matches!(self.progress.phase(), Phase::Idle | Phase::Head) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        loop {
+            if self.socket.poll_write_ready(context)?.is_pending() {
+                self.progress.write_blocks();
+                return Poll::Pending;
+            }
+            match self.socket.try_write(bytes) {
+                Ok(count) => {
+                    self.progress.write_proceeds();
+                    return Poll::Ready(Ok(count));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
