@@ -39,8 +39,9 @@ pub(super) async fn serve<S: Service>(
     service: Arc<S>,
     limits: &Limits,
 ) {
-    let socket = Arc::new(socket);
     let progress = Arc::new(Progress::new(limits));
+    let stream = Stream::new(socket, progress.clone());
+    let handle = stream.handle();
     let end = {
         let requests = service_fn(|request| {
             progress.request_begins();
@@ -52,12 +53,11 @@ pub(super) async fn serve<S: Service>(
                 Ok::<_, Infallible>(answer)
             }
         });
-        let stream = Stream { socket: socket.clone(), progress: progress.clone() };
         let connection = http(limits).serve_connection(stream, requests);
         drive(pin!(connection), &progress).await
     };
-    // hyper's half is gone with the block above, so the socket is ours alone.
-    let Ok(socket) = Arc::try_unwrap(socket) else { return };
+    // hyper is gone with the block above, and the stream with it.
+    let Some(socket) = handle.into_socket() else { return };
     match refusal(&end, &progress) {
         Some(refusal) => refuse(socket, service.refuse(refusal, client)).await,
         None if progress.is_unread() && matches!(end, End::Done(Ok(()))) => linger(socket).await,

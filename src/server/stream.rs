@@ -2,9 +2,9 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -156,8 +156,35 @@ fn milliseconds(duration: Duration) -> u64 {
 ///
 /// It never shuts the socket down: how a connection ends is decided when hyper is done with it.
 pub(super) struct Stream {
-    pub(super) socket: Arc<TcpStream>,
-    pub(super) progress: Arc<Progress>,
+    socket: Arc<Mutex<TcpStream>>,
+    progress: Arc<Progress>,
+}
+
+impl Stream {
+    pub(super) fn new(socket: TcpStream, progress: Arc<Progress>) -> Self {
+        Self { socket: Arc::new(Mutex::new(socket)), progress }
+    }
+
+    /// Another handle to the socket, which gives it back when this one is gone.
+    pub(super) fn handle(&self) -> Handle {
+        Handle(self.socket.clone())
+    }
+
+    fn with_socket<T>(&self, operation: impl FnOnce(Pin<&mut TcpStream>) -> T) -> T {
+        // Only one future ever polls a connection, so this never waits.
+        operation(Pin::new(&mut *self.socket.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// A claim to the socket of a [`Stream`] for the time after it.
+pub(super) struct Handle(Arc<Mutex<TcpStream>>);
+
+impl Handle {
+    /// The socket, once its stream is dropped.
+    pub(super) fn into_socket(self) -> Option<TcpStream> {
+        let socket = Arc::into_inner(self.0)?;
+        Some(socket.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl AsyncRead for Stream {
@@ -167,19 +194,12 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.progress.read_begins();
-        loop {
-            ready!(self.socket.poll_read_ready(context))?;
-            let free = buffer.initialize_unfilled();
-            match self.socket.try_read(free) {
-                Ok(count) => {
-                    self.progress.read_ends(free.get(..count).unwrap_or_default());
-                    buffer.advance(count);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        let before = buffer.filled().len();
+        let result = self.with_socket(|socket| socket.poll_read(context, buffer));
+        if result.is_ready() {
+            self.progress.read_ends(buffer.filled().get(before..).unwrap_or_default());
         }
+        result
     }
 }
 
@@ -194,20 +214,12 @@ impl AsyncWrite for Stream {
         if matches!(self.progress.phase(), Phase::Idle | Phase::Head) {
             return Poll::Ready(Ok(bytes.len()));
         }
-        loop {
-            if self.socket.poll_write_ready(context)?.is_pending() {
-                self.progress.write_blocks();
-                return Poll::Pending;
-            }
-            match self.socket.try_write(bytes) {
-                Ok(count) => {
-                    self.progress.write_proceeds();
-                    return Poll::Ready(Ok(count));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        let result = self.with_socket(|socket| socket.poll_write(context, bytes));
+        match result {
+            Poll::Pending => self.progress.write_blocks(),
+            Poll::Ready(_) => self.progress.write_proceeds(),
         }
+        result
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
