@@ -1,2 +1,57 @@
-#!/bin/sh
-exec wasmedge "$@"
+#!/usr/bin/env bash
+# Runs a WebAssembly module in WasmEdge: run-wasm.sh MODULE [ARGUMENT...]
+#
+# The server's settings pass from the environment to the module. WasmEdge takes the place of this script:
+# what is sent to its process id reaches WasmEdge, and the exit code is the module's. cargo runs the tests
+# through this script, too (.cargo/config.toml).
+
+set -euo pipefail
+
+# The environment variables that the server reads.
+SETTINGS=(
+  HOST
+  PORT
+  ACCESS_LOG
+  MAX_CONNECTIONS
+  MAX_HEAD_BYTES
+  MAX_BODY_BYTES
+  MAX_STORE_BYTES
+  HEAD_TIMEOUT_MS
+  BODY_TIMEOUT_MS
+  IDLE_TIMEOUT_MS
+  WRITE_TIMEOUT_MS
+)
+
+if [ $# -eq 0 ]; then
+  echo "usage: $0 MODULE [ARGUMENT...]" >&2
+  exit 2
+fi
+module=$1
+shift
+
+env_file=$(dirname "${BASH_SOURCE[0]}")/../.toolchain/env
+# shellcheck source=/dev/null
+if [ -r "$env_file" ]; then . "$env_file"; fi
+if ! command -v wasmedge >/dev/null; then
+  echo "run-wasm: wasmedge is not here; scripts/setup.sh brings it" >&2
+  exit 127
+fi
+
+# Empty settings pass, too: the server may tell an empty one from one that is not set.
+options=()
+for name in "${SETTINGS[@]}"; do
+  if [ -n "${!name+set}" ]; then options+=(--env "$name=${!name}"); fi
+done
+
+# From 0.17 on WasmEdge interprets a module unless it is told to use the native code in it; older ones use
+# it by themselves and refuse the option. With a module that has none the option leads to a warning.
+# Native code is in a section with the name "wasmedge", which stands behind its length.
+if LC_ALL=C grep -qaF $'\bwasmedge' "$module"; then
+  version=$(wasmedge --version)
+  if [[ $version =~ version\ ([0-9]+)\.([0-9]+) ]] && ((BASH_REMATCH[1] > 0 || BASH_REMATCH[2] >= 17)); then
+    options+=(--run-mode=aot)
+  fi
+fi
+
+# The form with + is for older versions of bash, which take an empty list for an unset variable.
+exec wasmedge ${options[@]+"${options[@]}"} "$module" "$@"

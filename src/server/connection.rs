@@ -58,10 +58,10 @@ pub(super) async fn serve<S: Service>(
     };
     // hyper is gone with the block above, and the stream with it.
     let Some(socket) = handle.into_socket() else { return };
-    match refusal(&end, &progress) {
-        Some(refusal) => refuse(socket, service.refuse(refusal, client)).await,
-        None if progress.is_unread() && matches!(end, End::Done(Ok(()))) => linger(socket).await,
-        None => {}
+    if progress.is_unread() {
+        linger(socket).await;
+    } else if let Some(refusal) = refusal(&end, &progress) {
+        refuse(socket, service.refuse(refusal, client)).await;
     }
 }
 

@@ -112,14 +112,6 @@ impl Progress {
         self.line_seen.load(Relaxed)
     }
 
-    fn read_begins(&self) {
-        // While an answer is due, hyper reads only that request's body. So a read after the answer is one for the next
-        // request, once all of the answer is written.
-        if self.phase() == Phase::Answer && !self.write_blocked.load(Relaxed) {
-            self.enter(Phase::Idle, self.idle_timeout);
-        }
-    }
-
     fn read_ends(&self, bytes: &[u8]) {
         if self.phase() == Phase::Idle && !bytes.is_empty() {
             self.line_seen.store(false, Relaxed);
@@ -139,6 +131,13 @@ impl Progress {
     fn write_proceeds(&self) {
         if self.write_blocked.swap(false, Relaxed) {
             self.enter(self.phase(), NEVER);
+        }
+    }
+
+    fn flushes(&self) {
+        // Answers are written whole, so this one is complete. Requests behind it may have been read already.
+        if self.phase() == Phase::Answer {
+            self.enter(Phase::Idle, self.idle_timeout);
         }
     }
 
@@ -193,7 +192,6 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.progress.read_begins();
         let before = buffer.filled().len();
         let result = self.with_socket(|socket| socket.poll_read(context, buffer));
         if result.is_ready() {
@@ -223,6 +221,8 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes when it has nothing left to write.
+        self.progress.flushes();
         Poll::Ready(Ok(()))
     }
 

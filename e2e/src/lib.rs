@@ -1,0 +1,9 @@
+//! Starts the real module under the real runtime, and talks to it over real sockets.
+//!
+//! No part of the server's source is used here: what these tests know of it is what any client knows.
+
+mod client;
+mod server;
+
+pub use client::{Client, Response};
+pub use server::{Builder, Exit, Server, native_module, plain_module, repository};

@@ -1,0 +1,245 @@
+//! One server process for one test.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+
+/// How long anything may take before a test gives up. Far more than it takes, so that a busy machine does not matter.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e lies in the repository")
+}
+
+/// The module as the compiler wrote it.
+pub fn plain_module() -> PathBuf {
+    repository().join("target/wasm32-wasip1/release/todo.wasm")
+}
+
+/// The module with native code for this machine.
+pub fn native_module() -> &'static Path {
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    MODULE.get_or_init(|| {
+        let script = repository().join("scripts/native.sh");
+        let output = Command::new(script).arg(plain_module()).stderr(Stdio::inherit()).output();
+        let output = output.expect("scripts/native.sh starts");
+        assert!(output.status.success(), "scripts/native.sh fails; has `make build` been run?");
+        PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim())
+    })
+}
+
+/// How a server is to be started. Without settings it listens on 127.0.0.1 and a free port.
+pub struct Builder {
+    settings: Vec<(String, String)>,
+    max_descriptors: Option<u32>,
+}
+
+/// What a server that ended by itself left behind.
+#[derive(Debug)]
+pub struct Exit {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// All that it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Builder {
+    /// Sets an environment variable.
+    pub fn set(mut self, name: &str, value: impl ToString) -> Self {
+        self.settings.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// Bounds the file descriptors of the whole runtime.
+    pub fn max_descriptors(mut self, count: u32) -> Self {
+        self.max_descriptors = Some(count);
+        self
+    }
+
+    /// Starts the server and waits until it listens.
+    pub fn start(self) -> Server {
+        let mut child = self.spawn();
+        let output = Arc::new(Mutex::new(String::new()));
+        let (sender, listening) = mpsc::channel();
+        collect(child.stdout.take().expect("piped"), output.clone(), Some(sender));
+        collect(child.stderr.take().expect("piped"), output.clone(), None);
+        let mut server = Server { child, address: None, output };
+        server.address = Some(server.wait_for_address(&listening));
+        server
+    }
+
+    /// Starts a server that is expected to end by itself.
+    pub fn run(self) -> Exit {
+        let mut child = self.spawn();
+        let deadline = Instant::now() + PATIENCE;
+        while child.try_wait().expect("the process can be waited for").is_none() {
+            if Instant::now() > deadline {
+                let _ = child.kill();
+                panic!("the server does not end");
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let output = child.wait_with_output().expect("the process has ended");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        Exit { code: output.status.code(), stderr }
+    }
+
+    fn spawn(&self) -> Child {
+        let launcher = repository().join("scripts/run-wasm.sh");
+        let mut command = match self.max_descriptors {
+            None => Command::new(launcher),
+            Some(count) => {
+                let mut command = Command::new("sh");
+                command.arg("-c").arg(format!("ulimit -n {count} && exec \"$@\"")).arg("sh");
+                command.arg(launcher);
+                command
+            }
+        };
+        command
+            .arg(native_module())
+            .env("HOST", "127.0.0.1")
+            .env("PORT", "0")
+            .envs(self.settings.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("scripts/run-wasm.sh starts")
+    }
+}
+
+fn collect(source: impl Read + Send + 'static, output: Arc<Mutex<String>>, lines: Option<Sender<String>>) {
+    thread::spawn(move || {
+        for line in BufReader::new(source).lines() {
+            let Ok(line) = line else { break };
+            let mut output = output.lock().expect("no panic while it was held");
+            output.push_str(&line);
+            output.push('\n');
+            drop(output);
+            if let Some(lines) = &lines {
+                let _ = lines.send(line);
+            }
+        }
+    });
+}
+
+/// A running server. It is killed when dropped, and what it wrote is shown when the test has failed.
+pub struct Server {
+    child: Child,
+    address: Option<SocketAddr>,
+    output: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// A server with the default settings, on 127.0.0.1 and a free port.
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// A server with settings of the test's own.
+    pub fn builder() -> Builder {
+        Builder { settings: Vec::new(), max_descriptors: None }
+    }
+
+    fn wait_for_address(&self, lines: &Receiver<String>) -> SocketAddr {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = lines.recv_timeout(left).unwrap_or_else(|_| {
+                panic!("the server does not listen; it wrote:\n{}", self.output())
+            });
+            if let Some((_, address)) = line.split_once(" listens on http://") {
+                return address.parse().expect("an address and a port");
+            }
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address.expect("set at the start")
+    }
+
+    /// A new connection to it.
+    pub fn connect(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    /// All that it has written so far, both streams together.
+    pub fn output(&self) -> String {
+        self.output.lock().expect("no panic while it was held").clone()
+    }
+
+    /// The lines of its access log that contain `text`, once there are `count` of them.
+    pub fn wait_for_log(&self, text: &str, count: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        wait_until(&format!("{count} log lines with {text:?}"), || {
+            let output = self.output();
+            found = output.lines().filter(|line| line.contains(text)).map(Into::into).collect();
+            found.len() >= count
+        });
+        found
+    }
+
+    /// The number of its open file descriptors.
+    pub fn descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        fs::read_dir(folder).expect("the process is alive").count()
+    }
+
+    /// Waits until it has no more than `count` file descriptors open.
+    pub fn wait_for_descriptors(&self, count: usize) {
+        wait_until(&format!("{count} descriptors"), || self.descriptors() <= count);
+    }
+
+    /// The processor time that it has used, in clock ticks (10 ms).
+    pub fn cpu_ticks(&self) -> u64 {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = fs::read_to_string(path).expect("the process is alive");
+        // The command's name, in parentheses, may hold anything; fields 14 and 15 are counted from behind it.
+        let fields: Vec<_> =
+            stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+        let ticks = |index: usize| fields[index].parse::<u64>().expect("a number");
+        ticks(11) + ticks(12)
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(status.expect("kill starts").success());
+    }
+
+    /// Fails unless it is alive and answers.
+    pub fn assert_serves(&self) {
+        assert_eq!(self.connect().get("/health").status, 200);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let output = self.output();
+            let lines: Vec<_> = output.lines().collect();
+            let last = &lines[lines.len().saturating_sub(30)..];
+            eprintln!("--- the server wrote, at the end ---\n{}\n---", last.join("\n"));
+        }
+    }
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "still waiting for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}

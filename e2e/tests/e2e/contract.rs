@@ -1,0 +1,170 @@
+//! The whole API as clients see it, held against `golden/contract.txt`.
+//!
+//! `UPDATE_GOLDEN=1` in the environment writes that file anew, for a reader to compare.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use e2e::{Response, Server, repository};
+use regex_lite::Regex;
+use serde_json::Value;
+
+/// Headers that are part of the contract.
+const HEADERS: [&str; 9] = [
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-max-age",
+    "allow",
+    "connection",
+    "content-type",
+    "location",
+    "vary",
+];
+
+struct Transcript {
+    text: String,
+    server: Server,
+}
+
+impl Transcript {
+    fn request(&mut self, method: &str, target: &str, headers: &[&str], body: impl AsRef<[u8]>) {
+        let body = body.as_ref();
+        let response = self.server.connect().request(method, target, headers, body);
+        writeln!(self.text, "> {method} {target}").unwrap();
+        for header in headers {
+            writeln!(self.text, "> {header}").unwrap();
+        }
+        if !body.is_empty() {
+            let body = match std::str::from_utf8(body) {
+                Ok(text) => text.replace('\n', "\\n"),
+                Err(_) => body.escape_ascii().to_string(),
+            };
+            writeln!(self.text, "> {body}").unwrap();
+        }
+        writeln!(self.text, "{}\n", describe(&response)).unwrap();
+    }
+
+    fn get(&mut self, target: &str) {
+        self.request("GET", target, &[], "");
+    }
+
+    fn post(&mut self, body: impl AsRef<[u8]>) {
+        self.request("POST", "/api/todos", &[], body);
+    }
+}
+
+fn describe(response: &Response) -> String {
+    let mut text = format!("< {}", response.status);
+    for name in HEADERS {
+        if let Some(value) = response.header(name) {
+            write!(text, "\n< {name}: {value}").unwrap();
+        }
+    }
+    if !response.body.is_empty() {
+        let mut body = response.json();
+        replace_what_varies(&mut body);
+        write!(text, "\n< {body}").unwrap();
+    }
+    text
+}
+
+/// Puts names in place of values that are never the same, if they have the form that the contract gives them.
+fn replace_what_varies(value: &mut Value) {
+    let timestamp = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z$";
+    let duration = r"^(\d+h)?(\d+m)?\d+(\.\d{0,8}[1-9])?(s|ms|µs|ns)$";
+    let form = |key: &str| match key {
+        "timestamp" | "created_at" => Some(timestamp),
+        "uptime" => Some(duration),
+        "rust_version" => Some(r"^1\.\d+\.\d+"),
+        "memory_mb" => Some(r"^[1-9]\d?$"),
+        "tasks" => Some(r"^[1-9]\d?$"),
+        _ => None,
+    };
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                match form(key) {
+                    Some(form) => {
+                        let is_number = value.is_number();
+                        let text = value.as_str().map_or_else(|| value.to_string(), Into::into);
+                        assert!(Regex::new(form).unwrap().is_match(&text), "{key}: {value}");
+                        let kind = if is_number { "number" } else { "string" };
+                        *value = format!("<{kind}>").into();
+                    }
+                    None => replace_what_varies(value),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(replace_what_varies),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_answers_are_those_of_the_golden_file() {
+    let mut api = Transcript { text: String::new(), server: Server::start() };
+
+    api.get("/");
+    api.get("/health");
+    api.get("/health/");
+    api.get("/api/todos");
+    api.get("/api/todos/");
+
+    api.post(r#"{"title":"x","description":"y"}"#);
+    api.post(r#"{"title":"  장보기  ","id":99,"completed":true,"created_at":"never","more":[]}"#);
+    api.request("POST", "/api/todos/", &["Content-Type: text/plain"], r#"{"title":"z"}"#);
+    api.get("/api/todos");
+
+    api.post("");
+    api.post("{");
+    api.post(r#"{"title":"#);
+    api.post(r#"{"description":"y"}"#);
+    api.post(r#"{"title":null}"#);
+    api.post(r#"{"title":""}"#);
+    api.post(r#"{"title":" \t\n"}"#);
+    api.post(r#"{"title":7}"#);
+    api.post(r#"{"title":"x","description":["y"]}"#);
+    api.post(r#"{"title":"x"} and more"#);
+    api.post(r#"{"title":"x",}"#);
+    api.post(r#"["title"]"#);
+    api.post("\"title\"");
+    api.post(b"{\"title\":\"\xff\"}");
+    api.post(r#"{"title":"\ud800"}"#);
+
+    api.get("/nowhere");
+    api.get("/api");
+    api.get("/api/todos//");
+    api.request("PUT", "/health", &[], "");
+    api.request("DELETE", "/api/todos", &[], "");
+    api.request("BREW", "/", &[], "");
+
+    let origin = "Origin: http://page.test";
+    api.request("GET", "/health", &[origin], "");
+    api.request("GET", "/nowhere", &[origin], "");
+    api.request("POST", "/api/todos", &[origin], "{}");
+    api.request("OPTIONS", "/api/todos", &[origin, "Access-Control-Request-Method: POST"], "");
+    api.request("OPTIONS", "/nowhere", &[origin], "");
+    api.request("OPTIONS", "/api/todos", &[], "");
+
+    let path = repository().join("e2e/golden/contract.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &api.text).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(api.text, golden, "UPDATE_GOLDEN=1 writes {} anew", path.display());
+}
+
+#[test]
+fn lengths_are_counted_in_characters() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut post = |title: &str, description: &str| {
+        let body = format!(r#"{{"title":"{title}","description":"{description}"}}"#);
+        client.post("/api/todos", body)
+    };
+    assert_eq!(post(&"가".repeat(500), &"🦀".repeat(10_000)).status, 201);
+    assert_eq!(post(&"가".repeat(501), "").error(), "title must have at most 500 characters");
+    let long = post("x", &"가".repeat(10_001));
+    assert_eq!(long.error(), "description must have at most 10000 characters");
+}

@@ -1,0 +1,51 @@
+//! What the machine does to a server.
+
+use std::thread;
+use std::time::Duration;
+
+use e2e::Server;
+
+/// A stopped and continued process finds its wait interrupted, like one in a frozen container or on a laptop that was
+/// asleep. WasmEdge's poller then holds on to the sockets of that wait and refuses them in the next one, which tokio
+/// takes for the end of the world.
+#[test]
+fn a_server_goes_on_after_it_was_stopped_and_continued() {
+    let server = Server::start();
+    let mut idle: Vec<_> = (0..5).map(|_| server.connect()).collect();
+    let mut busy = server.connect();
+    for _ in 0..20 {
+        server.signal("STOP");
+        server.signal("CONT");
+        thread::sleep(Duration::from_millis(5));
+        assert_eq!(busy.get("/health").status, 200);
+    }
+    for client in &mut idle {
+        assert_eq!(client.get("/health").status, 200);
+    }
+    server.assert_serves();
+}
+
+#[test]
+fn requests_that_came_while_it_was_stopped_are_answered() {
+    let server = Server::start();
+    let mut waiting: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    server.signal("STOP");
+    for client in &mut waiting {
+        client.send_request("GET", "/health", &[], b"");
+    }
+    server.signal("CONT");
+    for client in &mut waiting {
+        assert_eq!(client.response().status, 200);
+    }
+}
+
+#[test]
+fn an_idle_server_uses_no_processor_time() {
+    let server = Server::start();
+    let _idle: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    server.assert_serves();
+    thread::sleep(Duration::from_millis(200));
+    let ticks = server.cpu_ticks();
+    thread::sleep(Duration::from_secs(1));
+    assert!(server.cpu_ticks() - ticks <= 3);
+}
