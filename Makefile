@@ -1,0 +1,53 @@
+# `make` lists what there is to do. All of it works on a machine without Rust and WasmEdge:
+# scripts/setup.sh brings what is missing, into .toolchain.
+
+# The module is looked for in target.
+unexport CARGO_TARGET_DIR
+
+# What every recipe needs that runs cargo.
+env := . .toolchain/env &&
+e2e := --manifest-path e2e/Cargo.toml
+module := target/wasm32-wasip1/release/todo.wasm
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint unit e2e fmt setup clean distclean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' Makefile | \
+	  while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+run: ## build the server and run it on PORT (8080)
+	@scripts/run.sh
+
+build: setup ## build the module
+	@$(env) cargo build --release --locked
+
+test: ## all checks and tests
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory e2e
+
+lint: setup ## check the formatting and run clippy
+	@$(env) cargo fmt --all --check
+	@$(env) cargo fmt $(e2e) --check
+	@$(env) cargo clippy --locked --workspace --all-targets -- -D warnings
+	@$(env) cargo clippy --locked $(e2e) --target host-tuple --all-targets -- -D warnings
+
+unit: setup ## run the tests inside WasmEdge
+	@$(env) cargo test --locked --workspace
+
+e2e: build ## run the tests that talk to the real server
+	@$(env) scripts/native.sh $(module) >/dev/null && cargo e2e --locked
+
+fmt: setup ## format the sources
+	@$(env) cargo fmt --all
+	@$(env) cargo fmt $(e2e)
+
+setup: ## bring what the machine lacks (into .toolchain)
+	@scripts/setup.sh
+
+clean: ## remove what was built
+	rm -rf target e2e/target
+
+distclean: clean ## remove .toolchain, too
+	rm -rf .toolchain

@@ -1,0 +1,399 @@
+#!/usr/bin/env bash
+# Brings what the build needs and the machine lacks:
+#
+#   cc        a C compiler: Rust links build scripts, macros and the e2e tests with it
+#   Rust      cargo, clippy, rustfmt and the standard libraries for this machine and for wasm32-wasip1
+#   WasmEdge  the runtime, with its compiler to native code
+#
+# Each is taken from the first place that has it: the machine; rustup or WasmEdge's own installer; Debian's
+# packages, unpacked (not installed) into .toolchain. Nothing outside this checkout changes, except that
+# rustup may add its wasm32-wasip1 target, clippy and rustfmt. Run it as often as you like: when all is
+# there it ends at once.
+#
+# It writes .toolchain/env, for `. .toolchain/env` in a shell; make and the other scripts read it themselves.
+
+set -euo pipefail
+
+# `--target host-tuple` needs cargo 1.91.
+MIN_RUST_MINOR=91
+WASMEDGE_VERSION=0.17.1
+WASMEDGE_INSTALLER=https://raw.githubusercontent.com/WasmEdge/WasmEdge/$WASMEDGE_VERSION/utils/install_v2.sh
+# The first Debian release whose Rust is new enough.
+DEBIAN_SUITE=forky
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+toolchain=$root/.toolchain
+tmp=$toolchain/tmp
+log=$toolchain/setup.log
+cd "$root"
+
+say() { echo "setup: $*" >&2; }
+
+# Runs a command with its output in the log, and says how long it took.
+step() {
+  local text=$1 start=$SECONDS result="not available"
+  shift
+  say "$text ..."
+  if "$@" >>"$log" 2>&1; then result="done"; fi
+  say "$text: $result ($((SECONDS - start)) s)"
+  [ "$result" = "done" ]
+}
+
+# Ends a command that hangs, where the machine can do that.
+limit() {
+  local seconds=$1
+  shift
+  if timeout --foreground 1 true 2>/dev/null; then timeout --foreground "$seconds" "$@"; else "$@"; fi
+}
+
+# --- The environment ---------------------------------------------------------------------------------------
+
+quote() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
+
+# cargo's downloads need a folder of our own where the usual one cannot be written.
+private_cargo_home() {
+  local dir=${CARGO_HOME:-${HOME:-/nonexistent}/.cargo}
+  [ -d "$dir" ] || dir=$(dirname "$dir")
+  [ ! -w "$dir" ] || [ "${CARGO_HOME:-}" = "$toolchain/cargo-home" ]
+}
+
+environment() {
+  local bin
+  bin=$(quote "$toolchain/rust/usr/bin:$toolchain/wasmedge/usr/bin:$toolchain/cc/usr/bin")
+  # What the installers of Rust and WasmEdge bring is often not on PATH yet.
+  cat <<TEXT
+# Written by scripts/setup.sh. Use it in a shell with: . $(quote "$toolchain/env")
+case ":\$PATH:" in
+  *:$bin:*) ;;
+  *) export PATH=$bin:"\$PATH:\${HOME:-}/.cargo/bin:\${HOME:-}/.wasmedge/bin" ;;
+esac
+TEXT
+  if private_cargo_home; then echo "export CARGO_HOME=$(quote "$toolchain/cargo-home")"; fi
+}
+
+# All that the checks below depend on, quick to collect: when it is what it was after the last complete
+# set-up, there is nothing to do.
+fingerprint() {
+  local tool sysroot
+  cksum <"$root/scripts/setup.sh"
+  environment
+  for tool in cargo rustc cc wasmedge; do command -v "$tool" || echo "no $tool"; done
+  rustc -vV
+  sysroot=$(rustc --print sysroot)
+  ls "$sysroot"/bin/{cargo-clippy,clippy-driver,cargo-fmt,rustfmt} "$sysroot"/lib/rustlib/*/lib/libstd-*.rlib
+  wasmedge --version
+} 2>/dev/null
+
+# --- The checks: do the tools really work? -----------------------------------------------------------------
+
+cc_works() {
+  echo 'int main(void) { return 0; }' >"$tmp/check.c"
+  cc -o "$tmp/check-c" "$tmp/check.c" && "$tmp/check-c"
+}
+
+rust_works() {
+  local minor
+  minor=$(rustc --version | sed -n 's/^rustc 1\.\([0-9]*\).*/\1/p')
+  [ "${minor:-0}" -ge "$MIN_RUST_MINOR" ] || return 1
+  cargo --version && cargo clippy --version && cargo fmt --version && rustfmt --version || return 1
+  echo 'fn main() { println!("works"); }' >"$tmp/check.rs"
+  rustc --target wasm32-wasip1 -o "$tmp/check.wasm" "$tmp/check.rs" || return 1
+  # Without a C compiler nothing links for this machine, whichever Rust it is.
+  ! cc_works || { rustc -o "$tmp/check-rs" "$tmp/check.rs" && "$tmp/check-rs"; }
+}
+
+wasmedge_works() {
+  # The smallest module there is.
+  printf '\0asm\1\0\0\0' >"$tmp/empty.wasm"
+  wasmedge --version && wasmedge compile "$tmp/empty.wasm" "$tmp/empty-native.wasm" &&
+    [ -s "$tmp/empty-native.wasm" ]
+}
+
+# --- rustup and WasmEdge's installer -----------------------------------------------------------------------
+
+rust_from_rustup() {
+  limit 300 rustup target add wasm32-wasip1 && limit 300 rustup component add clippy rustfmt
+}
+
+# Puts a wasmedge behind a small script that names its libraries: wasmedge_wrapper PREFIX PROGRAM
+wasmedge_wrapper() {
+  mkdir -p "$toolchain/wasmedge/usr/bin"
+  cat >"$toolchain/wasmedge/usr/bin/wasmedge" <<SCRIPT
+#!/bin/sh
+# Written by scripts/setup.sh: runs WasmEdge with its own libraries.
+export LD_LIBRARY_PATH=$(quote "$1/lib") DYLD_LIBRARY_PATH=$(quote "$1/lib")
+exec $(quote "$2") "\$@"
+SCRIPT
+  chmod +x "$toolchain/wasmedge/usr/bin/wasmedge"
+}
+
+wasmedge_from_home() {
+  wasmedge_wrapper "$HOME/.wasmedge" "$HOME/.wasmedge/bin/wasmedge"
+}
+
+wasmedge_from_installer() {
+  local prefix=$toolchain/wasmedge/usr
+  curl -fsSL --connect-timeout 5 --max-time 60 -o "$tmp/install-wasmedge.sh" "$WASMEDGE_INSTALLER" || return 1
+  # The installer adds a line to the shell profiles of the home folder: it gets an empty one.
+  mkdir -p "$tmp/home" "$tmp/download"
+  HOME=$tmp/home SHELL=/bin/sh limit 900 bash "$tmp/install-wasmedge.sh" \
+    -v "$WASMEDGE_VERSION" -p "$prefix" -t "$tmp/download" </dev/null || return 1
+  # It also brings a plugin for language models.
+  rm -rf "$prefix/plugin"
+  mv "$prefix/bin" "$prefix/real"
+  wasmedge_wrapper "$prefix" "$prefix/real/wasmedge"
+}
+
+# --- Debian's packages -------------------------------------------------------------------------------------
+
+# The Debian archives that apt knows, one "SUITE MIRROR" per line.
+debian_archives() {
+  # shellcheck disable=SC2016 # apt expands these
+  # Without the caches, which root would write to the machine's own folder.
+  apt-get -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+    indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(CREATED_BY)|$(CODENAME) $(REPO_URI)' |
+    sed -n 's/^Debian|Debian|main|Packages|//p' | grep -v ' cdrom:' | sort -u || true
+}
+
+private_apt() { APT_CONFIG=$tmp/apt/apt.conf "$@"; }
+
+# Sets apt up with folders of its own; finds the mirror, the machine's suite and its architecture.
+# The signatures of what apt fetches are checked as always.
+debian_prepare() {
+  [ -z "${mirror:-}" ] || return 0
+  local file archives
+  command -v apt-get && command -v dpkg-deb || return 1
+  arch=$(dpkg --print-architecture)
+  keyring=
+  for file in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
+    [ ! -r "$file" ] || keyring=$file
+  done
+  [ -n "$keyring" ] || return 1
+
+  mkdir -p "$tmp/apt/lists/partial" "$tmp/apt/archives/partial"
+  : >"$tmp/apt/status"
+  {
+    # Of the machine's settings those for the network (a proxy, say); hooks would act on the machine.
+    apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets::'
+    cat <<SETTINGS
+Dir::Etc::parts "/dev/null";
+Dir::Etc::main "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::State "$tmp/apt";
+Dir::State::lists "$tmp/apt/lists";
+Dir::State::status "$tmp/apt/status";
+Dir::Cache "$tmp/apt";
+Dir::Log "$tmp/apt";
+APT::Architecture "$arch";
+APT::Get::List-Cleanup "false";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
+SETTINGS
+  } >"$tmp/apt/apt.conf"
+
+  archives=$(debian_archives)
+  if [ -z "$archives" ]; then
+    # Before its first update apt does not know whose archives its addresses are. One that fails may be
+    # somebody else's.
+    private_apt apt-get update || true
+    archives=$(private_apt debian_archives)
+  fi
+  [ -n "$archives" ] || return 1
+
+  mirror=$(echo "$archives" | sed -n '1s/.* //p')
+  own_suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+  echo "$archives" | grep -q "^$own_suite " || own_suite=$(echo "$archives" | sed -n '1s/ .*//p')
+  cat >>"$tmp/apt/apt.conf" <<SETTINGS
+Dir::Etc::sourcelist "$tmp/apt/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+SETTINGS
+}
+
+debian_use() {
+  debian_prepare || return 1
+  if [ "${suite:-}" = "$1" ]; then return; fi
+  echo "deb [arch=$arch signed-by=$keyring] $mirror $1 main" >"$tmp/apt/sources.list"
+  private_apt apt-get -q -o APT::Update::Error-Mode=any update || return 1
+  suite=$1
+}
+
+# Fetches packages with all that they need, and unpacks them into DIR: debian_unpack DIR "NOT NEEDED" PACKAGE...
+debian_unpack() {
+  local dir=$1 unneeded=$2 name deb
+  shift 2
+  # apt does not fetch what it believes to be there.
+  for name in $unneeded; do
+    printf '%s\n' "Package: $name" "Status: install ok installed" "Architecture: $arch" "Version: 999" \
+      "Maintainer: none" "Description: none" ""
+  done >"$tmp/apt/status"
+  private_apt apt-get -q -y --no-install-recommends --download-only install "$@" || return 1
+
+  # In older releases packages still hold files in /lib and /bin.
+  rm -rf "$dir"
+  mkdir -p "$dir"/usr/{bin,sbin,lib,lib64}
+  for name in bin sbin lib lib64; do ln -s "usr/$name" "$dir/$name"; done
+  # Without what nothing here uses: documentation, and Rust's libraries for other WebAssembly targets.
+  for deb in "$tmp"/apt/archives/*.deb; do
+    dpkg-deb --fsys-tarfile "$deb" |
+      tar -x -C "$dir" --keep-directory-symlink --no-same-owner --exclude='./etc' --exclude='./usr/share' \
+        --exclude='./usr/lib/rustlib/wasm32-unknown*' --exclude='./usr/lib/rustlib/wasm32-wasip2' || return 1
+    rm "$deb"
+  done
+  mv "$dir/usr/bin" "$dir/usr/real"
+  mkdir "$dir/usr/bin"
+  # Beside the scripts that use it: clippy looks for its companion beside the running file, which is the loader.
+  cp "$dir"/usr/lib/*-linux-gnu/ld-linux-*.so.? "$dir/usr/bin/loader"
+}
+
+# Programs of another Debian release need the loader and the C library of that release. This writes a small
+# script that runs one with them: debian_script FILE PROGRAM [ARGUMENT...]. In the arguments $usr is the
+# folder above the script's.
+debian_script() {
+  local file=$1 program=$2 usr dir libraries=""
+  shift 2
+  usr=$(dirname "$(dirname "$file")")
+  for dir in "$usr"/lib/*-linux-gnu "$usr"/lib/llvm-*/lib; do
+    [ ! -d "$dir" ] || libraries=$libraries:\$usr/${dir#"$usr/"}
+  done
+  # Options of the loader: programs started by this one would inherit LD_LIBRARY_PATH, and cargo takes the
+  # name it was started by for the way to start it again.
+  cat >"$file" <<SCRIPT
+#!/bin/sh
+# Written by scripts/setup.sh: runs a program from Debian with its own loader and libraries.
+usr=\${0%/*}/..
+exec "\$usr/bin/loader" --argv0 "\$0" --library-path "${libraries#:}" "\$usr/$program" ${*:+$* }"\$@"
+SCRIPT
+  chmod +x "$file"
+}
+
+rust_from_debian() {
+  local dir=$tmp/rust name linker
+  debian_use "$DEBIAN_SUITE" || return 1
+  linker=$(private_apt apt-cache show libstd-rust-dev-wasm32 | grep -o 'lld-[0-9]*' | head -n 1)
+  debian_unpack "$dir" "gcc libc-dev binutils" \
+    cargo rustc rust-clippy rustfmt libstd-rust-dev libstd-rust-dev-wasm32 "${linker:-lld}" || return 1
+  for name in cargo rustc rustdoc cargo-clippy clippy-driver cargo-fmt rustfmt; do
+    debian_script "$dir/usr/bin/$name" "real/$name"
+  done
+  # The linker that rustc asks for, under the name it asks for.
+  debian_script "$dir/usr/bin/rust-lld" "$(cd "$dir/usr" && echo lib/llvm-*/bin/lld)"
+  mv "$dir" "$toolchain/rust"
+}
+
+wasmedge_from_debian() {
+  local dir=$tmp/wasmedge
+  debian_use "$DEBIAN_SUITE" && debian_unpack "$dir" "" wasmedge || return 1
+  debian_script "$dir/usr/bin/wasmedge" real/wasmedge
+  mv "$dir" "$toolchain/wasmedge"
+}
+
+# From the machine's own release: what it links has to run with the machine's C library.
+cc_from_debian() {
+  local dir=$tmp/cc name
+  debian_prepare && debian_use "$own_suite" && debian_unpack "$dir" "" gcc libc6-dev || return 1
+  # shellcheck disable=SC2016 # the script expands $usr
+  for name in cc gcc; do
+    debian_script "$dir/usr/bin/$name" real/gcc '-B"$usr/helpers/"' '--sysroot="$usr/.."'
+  done
+  debian_script "$dir/usr/bin/ar" real/ar
+  # What gcc starts.
+  mkdir "$dir/usr/helpers"
+  for name in as ld; do debian_script "$dir/usr/helpers/$name" "real/$name"; done
+  for name in cc1 collect2 lto-wrapper; do
+    debian_script "$dir/usr/helpers/$name" "$(cd "$dir/usr" && echo lib*/gcc/*/*/"$name")"
+  done
+  mv "$dir" "$toolchain/cc"
+}
+
+# --- The set-up --------------------------------------------------------------------------------------------
+
+# Takes the first way after which the check passes: need WHAT DIR CHECK WAY...
+need() {
+  local what=$1 dir=$toolchain/$2 check=$3 way
+  shift 3
+  if "$check" >>"$log" 2>&1; then return; fi
+  if [ -e "$dir" ]; then
+    rm -rf "$dir"
+    hash -r
+    if "$check" >>"$log" 2>&1; then return; fi
+  fi
+  for way in "$@"; do
+    if step "$what from ${way#*_from_}" bring "$way" "$check"; then
+      if [ -e "$dir" ]; then private=yes; fi
+      return
+    fi
+    rm -rf "$dir"
+  done
+  missing="$missing${missing:+, }$what"
+}
+
+bring() {
+  "$1" || return 1
+  hash -r
+  "$2"
+}
+
+one_at_a_time() {
+  local owner
+  if command -v flock >/dev/null; then
+    exec 9>"$toolchain/lock"
+    flock -n 9 || { say "waiting for another set-up to finish" && flock 9; }
+    return
+  fi
+  # A link comes into being together with the process id that it holds.
+  until ln -s $$ "$toolchain/lock.owner" 2>/dev/null; do
+    owner=$(readlink "$toolchain/lock.owner" || true)
+    if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then rm -f "$toolchain/lock.owner"; else sleep 1; fi
+  done
+}
+
+finish() { rm -rf "$tmp" "$toolchain/lock.owner"; }
+
+all_ready() { [ -r "$toolchain/env" ] && [ "$(fingerprint || true)" = "$(cat "$toolchain/ready" 2>/dev/null)" ]; }
+
+eval "$(environment)"
+if all_ready; then exit 0; fi
+if ! mkdir -p "$toolchain" 2>/dev/null || [ ! -w "$toolchain" ]; then
+  say "cannot write to $toolchain"
+  exit 1
+fi
+one_at_a_time
+trap finish EXIT
+if all_ready; then exit 0; fi
+rm -rf "$tmp" "$toolchain/ready"
+mkdir "$tmp"
+echo "--- $(date)" >"$log"
+missing=""
+private=""
+
+rust_ways=rust_from_debian
+if command -v rustup >/dev/null; then rust_ways="rust_from_rustup $rust_ways"; fi
+wasmedge_ways="wasmedge_from_installer wasmedge_from_debian"
+if [ -x "${HOME:-}/.wasmedge/bin/wasmedge" ]; then wasmedge_ways="wasmedge_from_home $wasmedge_ways"; fi
+need "C compiler" cc cc_works cc_from_debian
+# shellcheck disable=SC2086 # lists of names
+need "Rust with wasm32-wasip1" rust rust_works $rust_ways
+# shellcheck disable=SC2086
+need "WasmEdge" wasmedge wasmedge_works $wasmedge_ways
+
+if [ -n "$missing" ]; then
+  rust_command="curl -sSf https://sh.rustup.rs | sh -s -- -y --target wasm32-wasip1"
+  if command -v rustup >/dev/null; then
+    rust_command="rustup update stable && rustup target add wasm32-wasip1 && rustup component add clippy rustfmt"
+  fi
+  say "missing: $missing. Nothing here could bring it (details: $log).
+  A C compiler is in the system's package gcc or clang; these two commands bring Rust and WasmEdge:
+    $rust_command
+    curl -sSf $WASMEDGE_INSTALLER | bash -s -- -v $WASMEDGE_VERSION"
+  exit 1
+fi
+
+environment >"$tmp/env"
+mv "$tmp/env" "$toolchain/env"
+fingerprint >"$tmp/ready"
+mv "$tmp/ready" "$toolchain/ready"
+if [ -n "$private" ]; then say "for your own shell: . $(quote "$toolchain/env")"; fi
