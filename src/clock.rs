@@ -87,7 +87,7 @@ fn decimal(
 ) -> fmt::Result {
     write!(formatter, "{whole}")?;
     if fraction > 0 {
-        while fraction % 10 == 0 {
+        while fraction.is_multiple_of(10) {
             fraction /= 10;
             digits -= 1;
         }

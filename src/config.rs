@@ -293,7 +293,8 @@ mod tests {
 
     #[test]
     fn all_bad_values_are_told_at_once() {
-        let error = read(&[("PORT", "x"), ("HOST", "localhost"), ("ACCESS_LOG", "yes")]).unwrap_err();
+        let error =
+            read(&[("PORT", "x"), ("HOST", "localhost"), ("ACCESS_LOG", "yes")]).unwrap_err();
         let names: Vec<_> = error.lines().map(|line| line.split('=').next().unwrap()).collect();
         assert_eq!(names, ["HOST", "PORT", "ACCESS_LOG"]);
     }

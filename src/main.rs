@@ -40,8 +40,7 @@ async fn run(config: Config) -> ExitCode {
     };
     let tasks = Tasks::default();
     let access_log = Arc::new(AccessLog::new(config.access_log));
-    let body_limits =
-        BodyLimits { max_bytes: config.max_body_bytes, timeout: config.body_timeout };
+    let body_limits = BodyLimits { max_bytes: config.max_body_bytes, timeout: config.body_timeout };
     let app = Arc::new(App::new(store, access_log.clone(), tasks.clone(), body_limits));
     let limits = Limits {
         max_connections: config.max_connections,

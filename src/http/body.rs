@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hyper::body::{Body, HttpBody};
 use hyper::StatusCode;
+use hyper::body::{Body, HttpBody};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 

@@ -1,10 +1,10 @@
 //! Cross-origin resource sharing (the Fetch standard, "HTTP extensions"): every origin may do everything.
 
+use hyper::Method;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderValue, ORIGIN,
 };
-use hyper::Method;
 
 /// Whether the request asks what a later one may do.
 pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {

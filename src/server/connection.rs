@@ -110,10 +110,12 @@ where
 /// Whether a connection ended because of bytes that never became a request.
 fn refusal(end: &End, progress: &Progress) -> Option<Refusal> {
     match end {
-        End::Done(Err(error)) if error.is_parse_too_large() => Some(match progress.is_line_seen() {
-            true => Refusal::HeadTooLarge,
-            false => Refusal::TargetTooLong,
-        }),
+        End::Done(Err(error)) if error.is_parse_too_large() => {
+            Some(match progress.is_line_seen() {
+                true => Refusal::HeadTooLarge,
+                false => Refusal::TargetTooLong,
+            })
+        }
         End::Done(Err(error)) if error.is_parse() => Some(Refusal::Malformed),
         End::Done(Err(error)) if error.is_incomplete_message() => {
             (progress.phase() == Phase::Head).then_some(Refusal::Malformed)

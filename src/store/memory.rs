@@ -34,7 +34,8 @@ impl MemoryStore {
         {
             let mut contents = store.contents();
             for (title, completed) in [("Go 학습하기", false), ("Docker 최적화", true)] {
-                let new = NewTodo { title: Title::parse(title)?, description: Description::default() };
+                let new =
+                    NewTodo { title: Title::parse(title)?, description: Description::default() };
                 contents.push(new, completed);
             }
         }

@@ -1,0 +1,158 @@
+//! The whole service without sockets: requests into the API, answers out of it. Runs inside WasmEdge.
+
+// clippy.toml frees tests of this lint, but not their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::{Bytes, HttpBody};
+use hyper::{Body, Request, Response};
+use serde_json::{Value, json};
+use todo::access_log::AccessLog;
+use todo::http::{App, BodyLimits};
+use todo::server::{Refusal, Service};
+use todo::store::{MemoryStore, Store, StoreError};
+use todo::tasks::Tasks;
+use todo::todo::{NewTodo, Todo};
+
+const LIMITS: BodyLimits = BodyLimits { max_bytes: 65_536, timeout: Duration::from_millis(100) };
+
+fn app<S: Store>(store: S) -> Arc<App<S>> {
+    Arc::new(App::new(store, Arc::new(AccessLog::new(false)), Tasks::default(), LIMITS))
+}
+
+fn sample_app() -> Arc<App<MemoryStore>> {
+    app(MemoryStore::with_samples(100_000).unwrap())
+}
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+}
+
+fn request(method: &str, target: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::builder().method(method).uri(target).header("Host", "test").body(body.into()).unwrap()
+}
+
+async fn send<S: Store>(app: &Arc<App<S>>, request: Request<Body>) -> (Response<()>, Value) {
+    let answer = app.clone().call(request, None).await;
+    let (head, mut body) = answer.into_parts();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.data().await {
+        bytes.extend_from_slice(&chunk.unwrap());
+    }
+    let value =
+        if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+    (Response::from_parts(head, ()), value)
+}
+
+#[test]
+fn what_was_created_is_listed() {
+    run(async {
+        let app = sample_app();
+        let body = json!({ "title": " 장보기 ", "description": "우유" }).to_string();
+        let (answer, created) = send(&app, request("POST", "/api/todos", body)).await;
+        assert_eq!(answer.status(), 201);
+        assert_eq!(answer.headers()["location"], "/api/todos/3");
+        let (_, list) = send(&app, request("GET", "/api/todos", "")).await;
+        assert_eq!(list["total"], 3);
+        assert_eq!(list["todos"][2], created["todo"]);
+        assert_eq!(list["todos"][2]["title"], "장보기");
+    });
+}
+
+#[test]
+fn what_was_refused_is_not_listed() {
+    run(async {
+        let app = sample_app();
+        for body in ["", "{", "[]", r#"{"title":" "}"#, r#"{"title":1}"#] {
+            let (answer, error) = send(&app, request("POST", "/api/todos", body)).await;
+            assert_eq!(answer.status(), 400, "{body}");
+            assert!(error["error"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
+        }
+        let (_, list) = send(&app, request("GET", "/api/todos", "")).await;
+        assert_eq!(list["total"], 2);
+    });
+}
+
+#[test]
+fn a_body_that_does_not_come_is_given_up() {
+    run(async {
+        let app = sample_app();
+        let (sender, body) = Body::channel();
+        let (answer, error) = send(&app, request("POST", "/api/todos", body)).await;
+        assert_eq!(
+            (answer.status().as_u16(), &error["error"]),
+            (408, &json!("the request's body took too long"))
+        );
+        assert_eq!(answer.headers()["connection"], "close");
+        drop(sender);
+    });
+}
+
+#[test]
+fn a_body_that_ends_too_early_is_told() {
+    run(async {
+        let app = sample_app();
+        let (mut sender, body) = Body::channel();
+        sender.send_data(Bytes::from("{\"title\"")).await.unwrap();
+        sender.abort();
+        let (answer, _) = send(&app, request("POST", "/api/todos", body)).await;
+        assert_eq!(answer.status(), 400);
+    });
+}
+
+#[test]
+fn errors_are_shown_to_pages_of_every_origin() {
+    run(async {
+        let app = sample_app();
+        let mut request = request("GET", "/nowhere", "");
+        request.headers_mut().insert("origin", "http://page.test".parse().unwrap());
+        let (answer, _) = send(&app, request).await;
+        assert_eq!(answer.status(), 404);
+        assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+    });
+}
+
+#[test]
+fn every_refusal_has_its_status_and_a_sentence() {
+    let app = sample_app();
+    for (refusal, status) in [
+        (Refusal::Malformed, 400),
+        (Refusal::HeadTimeout, 408),
+        (Refusal::TargetTooLong, 414),
+        (Refusal::HeadTooLarge, 431),
+        (Refusal::TooManyConnections, 503),
+    ] {
+        let answer = app.refuse(refusal, None);
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers()["content-type"], "application/json; charset=utf-8");
+        assert_eq!(answer.headers().contains_key("retry-after"), status == 503);
+        let body: Value = serde_json::from_slice(answer.body()).unwrap();
+        assert!(body["error"].is_string());
+    }
+}
+
+/// A store that has no room, however little is asked of it.
+struct FullStore;
+
+impl Store for FullStore {
+    async fn list(&self) -> Result<Vec<Todo>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn create(&self, _: NewTodo) -> Result<Todo, StoreError> {
+        Err(StoreError::Full)
+    }
+}
+
+#[test]
+fn a_store_without_room_is_told_as_507() {
+    run(async {
+        let app = app(FullStore);
+        let (answer, error) = send(&app, request("POST", "/api/todos", r#"{"title":"x"}"#)).await;
+        assert_eq!((answer.status().as_u16(), &error["error"]), (507, &json!("the store is full")));
+        let (answer, list) = send(&app, request("GET", "/api/todos", "")).await;
+        assert_eq!((answer.status().as_u16(), &list["todos"]), (200, &json!([])));
+    });
+}
