@@ -61,7 +61,8 @@ impl Client {
 
     /// Connects with a receive buffer of about `bytes`.
     pub fn connect_with_receive_buffer(address: SocketAddr, bytes: usize) -> Self {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        let socket =
+            Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
         socket.set_recv_buffer_size(bytes).expect("a size");
         socket.connect(&address.into()).expect("the server accepts");
         Self::new(socket.into())
@@ -113,7 +114,13 @@ impl Client {
     }
 
     /// Sends a request and reads the answer to it.
-    pub fn request(&mut self, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Response {
+    pub fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[&str],
+        body: &[u8],
+    ) -> Response {
         self.send_request(method, target, headers, body);
         if method == "HEAD" { self.response_head() } else { self.response() }
     }
@@ -134,7 +141,8 @@ impl Client {
         if response.status == 204 || response.status == 304 || response.status < 200 {
             return response;
         }
-        let length = response.header("content-length").expect("a length").parse().expect("a number");
+        let length =
+            response.header("content-length").expect("a length").parse().expect("a number");
         while self.buffer.len() < length {
             assert!(self.read_more() > 0, "the connection ends within a body");
         }

@@ -117,7 +117,11 @@ impl Builder {
     }
 }
 
-fn collect(source: impl Read + Send + 'static, output: Arc<Mutex<String>>, lines: Option<Sender<String>>) {
+fn collect(
+    source: impl Read + Send + 'static,
+    output: Arc<Mutex<String>>,
+    lines: Option<Sender<String>>,
+) {
     thread::spawn(move || {
         for line in BufReader::new(source).lines() {
             let Ok(line) = line else { break };
@@ -205,15 +209,15 @@ impl Server {
         let path = format!("/proc/{}/stat", self.child.id());
         let stat = fs::read_to_string(path).expect("the process is alive");
         // The command's name, in parentheses, may hold anything; fields 14 and 15 are counted from behind it.
-        let fields: Vec<_> =
-            stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+        let fields: Vec<_> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
         let ticks = |index: usize| fields[index].parse::<u64>().expect("a number");
         ticks(11) + ticks(12)
     }
 
     /// Sends it a signal, such as `STOP`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        let status =
+            Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
         assert!(status.expect("kill starts").success());
     }
 

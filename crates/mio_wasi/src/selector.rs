@@ -185,9 +185,8 @@ impl State {
             if result.type_ == wasi::EVENTTYPE_CLOCK {
                 continue;
             }
-            let Some(Some(slot)) = usize::try_from(result.userdata)
-                .ok()
-                .and_then(|index| self.slots.get_mut(index))
+            let Some(Some(slot)) =
+                usize::try_from(result.userdata).ok().and_then(|index| self.slots.get_mut(index))
             else {
                 continue;
             };
@@ -241,17 +240,11 @@ fn clock_subscription(timeout: Duration) -> wasi::Subscription {
     };
     wasi::Subscription {
         userdata: wasi::Userdata::MAX,
-        u: wasi::SubscriptionU {
-            tag: wasi::EVENTTYPE_CLOCK,
-            u: wasi::SubscriptionUU { clock },
-        },
+        u: wasi::SubscriptionU { tag: wasi::EVENTTYPE_CLOCK, u: wasi::SubscriptionUU { clock } },
     }
 }
 
-fn poll(
-    subscriptions: &[wasi::Subscription],
-    results: &mut Vec<wasi::Event>,
-) -> io::Result<()> {
+fn poll(subscriptions: &[wasi::Subscription], results: &mut Vec<wasi::Event>) -> io::Result<()> {
     results.clear();
     results.resize(subscriptions.len(), wasi::Event::empty());
     // SAFETY: there is room for one result per subscription, which is the most that the call writes.
@@ -275,4 +268,107 @@ fn is_interruption(error: wasi::Errno) -> bool {
 /// stay within memory that the poller owns.
 fn clean_up(results: &mut Vec<wasi::Event>) {
     let _ = poll(&[clock_subscription(Duration::ZERO)], results);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selector_with(sockets: u32) -> (Selector, Vec<Registration>) {
+        let selector = Selector::default();
+        // Never polled, so the descriptors need not exist.
+        let registrations = (0..sockets).map(|n| selector.register(1_000 + n, Token(n as usize)));
+        let registrations = registrations.collect();
+        (selector, registrations)
+    }
+
+    fn guess(selector: &Selector) -> Vec<usize> {
+        let mut events = Vec::new();
+        lock(&selector.state).guess(&mut events);
+        assert!(events.iter().all(|event| event.readable && !event.writable));
+        events.iter().map(|event| event.token.0).collect()
+    }
+
+    fn read(registrations: &[Registration]) {
+        for registration in registrations {
+            registration.wait_after_success(Direction::Read);
+        }
+    }
+
+    #[test]
+    fn what_was_just_read_is_guessed_to_have_more() {
+        let (selector, sockets) = selector_with(3);
+        lock(&selector.state).guessing.on = true;
+        read(&sockets[1..]);
+        assert_eq!(guess(&selector), [1, 2]);
+        assert_eq!(guess(&selector), [] as [usize; 0], "a guess is made once");
+    }
+
+    #[test]
+    fn guessing_ends_when_half_of_the_guesses_fail() {
+        let (selector, sockets) = selector_with(4);
+        lock(&selector.state).guessing.on = true;
+        read(&sockets);
+        assert_eq!(guess(&selector).len(), 4);
+        read(&sockets[..3]);
+        assert_eq!(guess(&selector).len(), 3, "three of four were right");
+        read(&sockets[..1]);
+        assert_eq!(guess(&selector).len(), 0, "one of three was right");
+        read(&sockets);
+        assert_eq!(guess(&selector).len(), 0, "until the runtime has been asked");
+    }
+
+    #[test]
+    fn after_so_many_guesses_the_runtime_is_asked() {
+        let (selector, sockets) = selector_with(100);
+        lock(&selector.state).guessing.on = true;
+        let mut guesses = 0;
+        for _ in 0..10 {
+            read(&sockets);
+            guesses += guess(&selector).len();
+        }
+        assert!((MAX_GUESSES..MAX_GUESSES + 100).contains(&guesses), "{guesses}");
+    }
+
+    #[test]
+    fn a_socket_that_is_gone_is_not_guessed() {
+        let (selector, mut sockets) = selector_with(2);
+        lock(&selector.state).guessing.on = true;
+        read(&sockets);
+        drop(sockets.remove(0));
+        assert_eq!(guess(&selector), [1]);
+    }
+
+    #[test]
+    fn places_are_used_again() {
+        let (selector, mut sockets) = selector_with(3);
+        sockets.remove(1);
+        let again = selector.register(2_000, Token(7));
+        assert_eq!(again.index, 1);
+        assert_eq!(lock(&selector.state).slots.len(), 3);
+    }
+
+    #[test]
+    fn sockets_wait_for_what_their_operations_left_undone() {
+        let (selector, sockets) = selector_with(1);
+        let waits = |selector: &Selector| {
+            let mut state = lock(&selector.state);
+            state.subscribe(None);
+            state.subscriptions.0.iter().map(|subscription| subscription.u.tag).collect::<Vec<_>>()
+        };
+        let both = [wasi::EVENTTYPE_FD_READ, wasi::EVENTTYPE_FD_WRITE];
+        assert_eq!(waits(&selector), both, "a new socket waits for both");
+        if let Some(Some(slot)) = lock(&selector.state).slots.get_mut(0) {
+            (slot.waits_to_read, slot.waits_to_write) = (false, false);
+        }
+        assert!(waits(&selector).is_empty());
+        sockets[0].wait_after_failure(Direction::Write);
+        assert_eq!(waits(&selector), [wasi::EVENTTYPE_FD_WRITE]);
+    }
+
+    #[test]
+    fn an_interrupted_call_is_told_from_others() {
+        assert!(is_interruption(27) && is_interruption(20));
+        assert!(!is_interruption(0) && !is_interruption(8));
+    }
 }

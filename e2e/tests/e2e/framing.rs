@@ -26,8 +26,11 @@ fn pipelined_requests_are_answered_in_order() {
     for number in 0..200 {
         let body = format!(r#"{{"title":"todo {number}"}}"#);
         bytes.extend_from_slice(
-            format!("POST /api/todos HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-                .as_bytes(),
+            format!(
+                "POST /api/todos HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .as_bytes(),
         );
     }
     client.send(bytes);
@@ -101,7 +104,9 @@ fn a_body_may_come_in_chunks() {
 fn malformed_chunks_are_told() {
     let server = Server::start();
     let mut client = server.connect();
-    client.send("POST /api/todos HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n");
+    client.send(
+        "POST /api/todos HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+    );
     let response = client.response();
     assert_eq!(response.status, 400);
     assert_eq!(response.error(), "the body is cut off or its chunks are malformed");
@@ -185,7 +190,11 @@ fn what_is_not_http_is_refused_in_json() {
         client.send(garbage);
         let response = client.response();
         let sent = String::from_utf8_lossy(garbage);
-        assert_eq!((response.status, response.header("connection")), (400, Some("close")), "{sent:?}");
+        assert_eq!(
+            (response.status, response.header("connection")),
+            (400, Some("close")),
+            "{sent:?}"
+        );
         assert!(response.header("date").is_some());
         assert_eq!(response.error(), "the request is not valid HTTP/1.1");
         client.assert_closed();
@@ -220,7 +229,10 @@ fn a_client_that_closes_its_half_gets_its_answer() {
     let complete = answer(&|client| client.send_request("POST", "/api/todos", &[], TODO));
     assert_eq!(complete.status, 201);
     let in_head = answer(&|client| client.send("GET /health HTTP/1.1\r\nHo"));
-    assert_eq!((in_head.status, in_head.error().as_str()), (400, "the request is not valid HTTP/1.1"));
+    assert_eq!(
+        (in_head.status, in_head.error().as_str()),
+        (400, "the request is not valid HTTP/1.1")
+    );
     let in_body = answer(&|client| {
         client.send("POST /api/todos HTTP/1.1\r\nHost: test\r\nContent-Length: 13\r\n\r\n{\"ti");
     });

@@ -54,7 +54,10 @@ fn large_heads_are_refused() {
         response.status
     };
     let long = "x".repeat(100_000);
-    assert_eq!(refused(format!("GET /health HTTP/1.1\r\nHost: test\r\nX-Long: {long}\r\n\r\n")), 431);
+    assert_eq!(
+        refused(format!("GET /health HTTP/1.1\r\nHost: test\r\nX-Long: {long}\r\n\r\n")),
+        431
+    );
     let many = "X: y\r\n".repeat(101);
     assert_eq!(refused(format!("GET /health HTTP/1.1\r\nHost: test\r\n{many}\r\n")), 431);
     assert_eq!(refused(format!("GET /{long} HTTP/1.1\r\nHost: test\r\n\r\n")), 414);
@@ -68,7 +71,10 @@ fn a_long_target_is_refused_even_where_the_head_fits() {
     let response = client.get(&format!("/{}", "x".repeat(8_191)));
     assert_eq!(response.status, 404);
     let response = client.get(&format!("/{}", "x".repeat(8_192)));
-    assert_eq!((response.status, response.error().as_str()), (414, "the request target is too long"));
+    assert_eq!(
+        (response.status, response.error().as_str()),
+        (414, "the request target is too long")
+    );
     assert_eq!(client.get("/health").status, 200);
 }
 

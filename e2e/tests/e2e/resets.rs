@@ -14,7 +14,8 @@ fn survives(misbehave: impl Fn(&Server)) {
 }
 
 fn survives_in_batches(batch: usize, misbehave: impl Fn(&Server)) {
-    let count: usize = std::env::var("RESETS").map_or(300, |count| count.parse().expect("a number"));
+    let count: usize =
+        std::env::var("RESETS").map_or(300, |count| count.parse().expect("a number"));
     let server = Server::builder().set("ACCESS_LOG", "off").start();
     server.assert_serves();
     let before = server.descriptors();
@@ -70,7 +71,9 @@ fn resets_within_the_head() {
 fn resets_within_the_body() {
     survives(|server| {
         let mut client = server.connect();
-        client.send("POST /api/todos HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n{\"title\":");
+        client.send(
+            "POST /api/todos HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n{\"title\":",
+        );
         client.reset();
     });
 }
