@@ -128,3 +128,22 @@ fn the_launcher_hands_on_every_setting() {
     let handed_on: Vec<_> = list.split_whitespace().collect();
     assert_eq!(handed_on, settings());
 }
+
+#[test]
+fn the_readme_has_every_setting_as_it_is() {
+    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
+    let config = fs::read_to_string(repository().join("src/config.rs")).unwrap();
+    let field = |setting: &str, name: &str| {
+        let rest = setting.split(&format!("{name}: \"")).nth(1).unwrap();
+        rest.split("\",\n").next().unwrap().to_owned()
+    };
+    let rows = config.split(": Setting = Setting {").skip(1).map(|setting| {
+        let [name, default, values, meaning] =
+            ["name", "default", "values", "meaning"].map(|name| field(setting, name));
+        format!("| `{name}` | `{default}` | {values} | {meaning} |")
+    });
+    let written = readme
+        .lines()
+        .filter(|line| settings().iter().any(|name| line.starts_with(&format!("| `{name}` |"))));
+    assert_eq!(written.map(Into::into).collect::<Vec<String>>(), rows.collect::<Vec<_>>());
+}
