@@ -14,6 +14,7 @@
 pub mod event;
 pub mod net;
 mod poll;
+mod runtime;
 mod selector;
 
 use std::num::NonZeroU8;

@@ -22,11 +22,13 @@ const INPROGRESS: i32 = 26;
 struct Registered<S> {
     socket: S,
     registration: Option<Registration>,
+    /// The socket can be written to at all.
+    writable: bool,
 }
 
 impl<S> Registered<S> {
-    fn new(socket: S) -> Self {
-        Self { socket, registration: None }
+    fn new(socket: S, writable: bool) -> Self {
+        Self { socket, registration: None, writable }
     }
 
     /// Waits for `direction` from now on if an operation of that direction has used up what was there.
@@ -56,7 +58,7 @@ impl<S: AsRawFd> Source for Registered<S> {
         }
         let descriptor = u32::try_from(self.socket.as_raw_fd())
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        self.registration = Some(registry.selector.register(descriptor, token));
+        self.registration = Some(registry.selector.register(descriptor, token, self.writable));
         Ok(())
     }
 
@@ -140,7 +142,7 @@ impl TcpListener {
 
     /// Takes over a socket that is in non-blocking mode.
     pub fn from_std(listener: wasi::TcpListener) -> Self {
-        Self(Registered::new(listener))
+        Self(Registered::new(listener, false))
     }
 
     /// Accepts one connection, in non-blocking mode.
@@ -206,7 +208,7 @@ impl TcpStream {
 
     /// Takes over a socket that is in non-blocking mode.
     pub fn from_std(stream: wasi::TcpStream) -> Self {
-        Self(Registered::new(stream))
+        Self(Registered::new(stream, true))
     }
 
     /// The address of this end.

@@ -2,21 +2,26 @@
 //!
 //! `poll_oneoff` costs a system call per subscription, three for its time limit, and one or more per event. Under load
 //! that is more than the requests themselves cost. So a connection that has just been read is reported readable once
-//! more without asking, as long as more than half of such guesses find something, and for at most [`MAX_GUESSES`]
-//! reads in a row: then everybody else is asked about.
+//! more without asking, as long as more than half of such guesses find something, and for at most [`GUESSING_TIME`]:
+//! then everybody else is asked about.
 
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmedge_wasi_socket::wasi_poll as wasi;
 
 use crate::Token;
 use crate::event::Event;
+use crate::runtime::{self, clock_subscription, socket_subscription};
 
-/// Guesses between two calls of `poll_oneoff`: at about 10 µs a request, new connections, timers and blocked writes
-/// wait for at most 3 ms. More would make requests hardly cheaper: the call is 1 % of their cost by then.
-const MAX_GUESSES: usize = 256;
+/// Time between two calls of `poll_oneoff` that may be filled with guesses. New connections, timers and blocked writes wait
+/// for so long, and for what is being read when it ends. More would hardly make requests cheaper: at 10 µs each, 200 of
+/// them share the cost of a call.
+const GUESSING_TIME: Duration = Duration::from_millis(2);
+
+/// How long to leave sockets alone that can only be written, after a call that returned without a reason: see
+/// [`State::ask`].
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a socket can be waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +51,8 @@ struct State {
     guessing: Guessing,
     subscriptions: Subscriptions,
     results: Vec<wasi::Event>,
+    /// The next call leaves out the sockets that can only be written.
+    pausing: bool,
 }
 
 #[derive(Debug)]
@@ -56,12 +63,18 @@ struct Slot {
     waits_to_write: bool,
 }
 
+impl Slot {
+    fn only_waits_to_write(&self) -> bool {
+        self.waits_to_write && !self.waits_to_read
+    }
+}
+
 /// Whether guesses pay at present.
 #[derive(Debug, Default)]
 struct Guessing {
     on: bool,
-    /// Guesses since the last call of `poll_oneoff`.
-    made: usize,
+    /// When the last call of `poll_oneoff` returned.
+    since: Option<Instant>,
     /// Guesses of the last look.
     last: usize,
 }
@@ -76,9 +89,14 @@ impl std::fmt::Debug for Subscriptions {
 }
 
 impl Selector {
-    pub(crate) fn register(&self, descriptor: wasi::Fd, token: Token) -> Registration {
+    pub(crate) fn register(
+        &self,
+        descriptor: wasi::Fd,
+        token: Token,
+        waits_to_write: bool,
+    ) -> Registration {
         let mut state = lock(&self.state);
-        let slot = Slot { descriptor, token, waits_to_read: true, waits_to_write: true };
+        let slot = Slot { descriptor, token, waits_to_read: true, waits_to_write };
         let index = state.free.pop().unwrap_or(state.slots.len());
         match state.slots.get_mut(index) {
             Some(free) => *free = Some(slot),
@@ -145,7 +163,8 @@ impl State {
             guessing.on = false;
         }
         guessing.last = 0;
-        if !guessing.on || found == 0 || guessing.made >= MAX_GUESSES {
+        let is_late = || guessing.since.is_none_or(|since| since.elapsed() >= GUESSING_TIME);
+        if !guessing.on || found == 0 || is_late() {
             recent.clear();
             return false;
         }
@@ -163,22 +182,27 @@ impl State {
                 });
             }
         }
-        guessing.made += events.len();
         guessing.last = events.len();
         !events.is_empty()
     }
 
     /// Asks the runtime.
+    ///
+    /// A client that has closed its half and does not take its answers makes WasmEdge return at once, again and again,
+    /// with no result: it subscribes to the end of the stream together with writability, and then does not report it.
+    /// After such a call the sockets that can only be written are left out for a moment, and tried after it.
     fn ask(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) {
-        self.subscribe(timeout);
-        self.guessing.made = 0;
-        match poll(&self.subscriptions.0, &mut self.results) {
-            Ok(()) => {}
+        let pausing = std::mem::take(&mut self.pausing);
+        let timeout = if pausing { Some(timeout.map_or(PAUSE, |t| t.min(PAUSE))) } else { timeout };
+        self.subscribe(timeout, pausing);
+        let outcome = runtime::poll(&self.subscriptions.0, &mut self.results);
+        self.guessing.since = Some(Instant::now());
+        if outcome.is_err() {
             // Nothing to wait for: tokio's own loop decides what that means.
-            Err(_) => return,
+            return;
         }
-        if self.results.iter().any(|result| is_interruption(result.error)) {
-            clean_up(&mut self.results);
+        if self.results.iter().any(|result| runtime::is_interruption(result.error)) {
+            runtime::clean_up(&mut self.results);
             return;
         }
         for result in &self.results {
@@ -199,75 +223,49 @@ impl State {
             let closed = result.fd_readwrite.flags & hung_up != 0;
             events.push(Event { token: slot.token, readable, writable, closed });
         }
+        if pausing {
+            for slot in self.slots.iter_mut().flatten().filter(|slot| slot.only_waits_to_write()) {
+                slot.waits_to_write = false;
+                events.push(Event {
+                    token: slot.token,
+                    readable: false,
+                    writable: true,
+                    closed: false,
+                });
+            }
+        }
+        self.pausing = self.results.is_empty();
         // One event at a time is a client that waits for its answer: it has nothing more to send.
         self.guessing.on = events.len() > 1;
     }
 
-    fn subscribe(&mut self, timeout: Option<Duration>) {
+    fn subscribe(&mut self, timeout: Option<Duration>, pausing: bool) {
         let subscriptions = &mut self.subscriptions.0;
         subscriptions.clear();
         for (index, slot) in self.slots.iter().enumerate() {
             let Some(slot) = slot else { continue };
+            if pausing && slot.only_waits_to_write() {
+                continue;
+            }
             if slot.waits_to_read {
-                subscriptions.push(socket_subscription(index, slot, wasi::EVENTTYPE_FD_READ));
+                subscriptions.push(socket_subscription(
+                    index,
+                    slot.descriptor,
+                    wasi::EVENTTYPE_FD_READ,
+                ));
             }
             if slot.waits_to_write {
-                subscriptions.push(socket_subscription(index, slot, wasi::EVENTTYPE_FD_WRITE));
+                subscriptions.push(socket_subscription(
+                    index,
+                    slot.descriptor,
+                    wasi::EVENTTYPE_FD_WRITE,
+                ));
             }
         }
         if let Some(timeout) = timeout {
             subscriptions.push(clock_subscription(timeout));
         }
     }
-}
-
-fn socket_subscription(index: usize, slot: &Slot, tag: wasi::Eventtype) -> wasi::Subscription {
-    let socket = wasi::SubscriptionFdReadwrite { file_descriptor: slot.descriptor };
-    wasi::Subscription {
-        userdata: index as wasi::Userdata,
-        u: wasi::SubscriptionU { tag, u: wasi::SubscriptionUU { fd_read: socket } },
-    }
-}
-
-fn clock_subscription(timeout: Duration) -> wasi::Subscription {
-    // Zero would never ring: it stops the timer that the runtime uses.
-    let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX).max(1);
-    let clock = wasi::SubscriptionClock {
-        id: wasi::CLOCKID_MONOTONIC,
-        timeout: nanoseconds,
-        precision: 0,
-        flags: 0,
-    };
-    wasi::Subscription {
-        userdata: wasi::Userdata::MAX,
-        u: wasi::SubscriptionU { tag: wasi::EVENTTYPE_CLOCK, u: wasi::SubscriptionUU { clock } },
-    }
-}
-
-fn poll(subscriptions: &[wasi::Subscription], results: &mut Vec<wasi::Event>) -> io::Result<()> {
-    results.clear();
-    results.resize(subscriptions.len(), wasi::Event::empty());
-    // SAFETY: there is room for one result per subscription, which is the most that the call writes.
-    let count =
-        unsafe { wasi::poll(subscriptions.as_ptr(), results.as_mut_ptr(), subscriptions.len()) }?;
-    results.truncate(count);
-    Ok(())
-}
-
-/// A signal came in between, or did so in the call before.
-fn is_interruption(error: wasi::Errno) -> bool {
-    const EXIST: wasi::Errno = 20;
-    const INTR: wasi::Errno = 27;
-    error == INTR || error == EXIST
-}
-
-/// Makes WasmEdge forget the subscriptions of an interrupted call.
-///
-/// Its poller keeps them, with pointers into the results of that call, and refuses the same sockets in the next call as
-/// already there. A call with one timer and no socket makes it drop them all, and is short enough for those pointers to
-/// stay within memory that the poller owns.
-fn clean_up(results: &mut Vec<wasi::Event>) {
-    let _ = poll(&[clock_subscription(Duration::ZERO)], results);
 }
 
 #[cfg(test)]
@@ -277,9 +275,16 @@ mod tests {
     fn selector_with(sockets: u32) -> (Selector, Vec<Registration>) {
         let selector = Selector::default();
         // Never polled, so the descriptors need not exist.
-        let registrations = (0..sockets).map(|n| selector.register(1_000 + n, Token(n as usize)));
+        let registrations =
+            (0..sockets).map(|n| selector.register(1_000 + n, Token(n as usize), true));
         let registrations = registrations.collect();
         (selector, registrations)
+    }
+
+    fn begin_guessing(selector: &Selector) {
+        let mut state = lock(&selector.state);
+        state.guessing.on = true;
+        state.guessing.since = Some(Instant::now());
     }
 
     fn guess(selector: &Selector) -> Vec<usize> {
@@ -298,7 +303,7 @@ mod tests {
     #[test]
     fn what_was_just_read_is_guessed_to_have_more() {
         let (selector, sockets) = selector_with(3);
-        lock(&selector.state).guessing.on = true;
+        begin_guessing(&selector);
         read(&sockets[1..]);
         assert_eq!(guess(&selector), [1, 2]);
         assert_eq!(guess(&selector), [] as [usize; 0], "a guess is made once");
@@ -307,7 +312,7 @@ mod tests {
     #[test]
     fn guessing_ends_when_half_of_the_guesses_fail() {
         let (selector, sockets) = selector_with(4);
-        lock(&selector.state).guessing.on = true;
+        begin_guessing(&selector);
         read(&sockets);
         assert_eq!(guess(&selector).len(), 4);
         read(&sockets[..3]);
@@ -319,21 +324,18 @@ mod tests {
     }
 
     #[test]
-    fn after_so_many_guesses_the_runtime_is_asked() {
-        let (selector, sockets) = selector_with(100);
-        lock(&selector.state).guessing.on = true;
-        let mut guesses = 0;
-        for _ in 0..10 {
-            read(&sockets);
-            guesses += guess(&selector).len();
-        }
-        assert!((MAX_GUESSES..MAX_GUESSES + 100).contains(&guesses), "{guesses}");
+    fn after_some_time_the_runtime_is_asked() {
+        let (selector, sockets) = selector_with(2);
+        begin_guessing(&selector);
+        read(&sockets);
+        std::thread::sleep(GUESSING_TIME);
+        assert_eq!(guess(&selector), [] as [usize; 0]);
     }
 
     #[test]
     fn a_socket_that_is_gone_is_not_guessed() {
         let (selector, mut sockets) = selector_with(2);
-        lock(&selector.state).guessing.on = true;
+        begin_guessing(&selector);
         read(&sockets);
         drop(sockets.remove(0));
         assert_eq!(guess(&selector), [1]);
@@ -343,7 +345,7 @@ mod tests {
     fn places_are_used_again() {
         let (selector, mut sockets) = selector_with(3);
         sockets.remove(1);
-        let again = selector.register(2_000, Token(7));
+        let again = selector.register(2_000, Token(7), true);
         assert_eq!(again.index, 1);
         assert_eq!(lock(&selector.state).slots.len(), 3);
     }
@@ -353,7 +355,7 @@ mod tests {
         let (selector, sockets) = selector_with(1);
         let waits = |selector: &Selector| {
             let mut state = lock(&selector.state);
-            state.subscribe(None);
+            state.subscribe(None, false);
             state.subscriptions.0.iter().map(|subscription| subscription.u.tag).collect::<Vec<_>>()
         };
         let both = [wasi::EVENTTYPE_FD_READ, wasi::EVENTTYPE_FD_WRITE];
@@ -364,11 +366,5 @@ mod tests {
         assert!(waits(&selector).is_empty());
         sockets[0].wait_after_failure(Direction::Write);
         assert_eq!(waits(&selector), [wasi::EVENTTYPE_FD_WRITE]);
-    }
-
-    #[test]
-    fn an_interrupted_call_is_told_from_others() {
-        assert!(is_interruption(27) && is_interruption(20));
-        assert!(!is_interruption(0) && !is_interruption(8));
     }
 }

@@ -1,0 +1,76 @@
+//! The call into WasmEdge that waits, and what to do when it is interrupted.
+
+use std::io;
+use std::time::Duration;
+
+use wasmedge_wasi_socket::wasi_poll as wasi;
+
+/// Asks about one direction of a socket; `index` comes back with the answer.
+pub(crate) fn socket_subscription(
+    index: usize,
+    descriptor: wasi::Fd,
+    tag: wasi::Eventtype,
+) -> wasi::Subscription {
+    let socket = wasi::SubscriptionFdReadwrite { file_descriptor: descriptor };
+    wasi::Subscription {
+        userdata: index as wasi::Userdata,
+        u: wasi::SubscriptionU { tag, u: wasi::SubscriptionUU { fd_read: socket } },
+    }
+}
+
+/// Ends the wait after `timeout`.
+pub(crate) fn clock_subscription(timeout: Duration) -> wasi::Subscription {
+    // Zero would never ring: it stops the timer that the runtime uses.
+    let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX).max(1);
+    let clock = wasi::SubscriptionClock {
+        id: wasi::CLOCKID_MONOTONIC,
+        timeout: nanoseconds,
+        precision: 0,
+        flags: 0,
+    };
+    wasi::Subscription {
+        userdata: wasi::Userdata::MAX,
+        u: wasi::SubscriptionU { tag: wasi::EVENTTYPE_CLOCK, u: wasi::SubscriptionUU { clock } },
+    }
+}
+
+/// Waits for the first of `subscriptions`, and puts what there is to say of them into `results`.
+pub(crate) fn poll(
+    subscriptions: &[wasi::Subscription],
+    results: &mut Vec<wasi::Event>,
+) -> io::Result<()> {
+    results.clear();
+    results.resize(subscriptions.len(), wasi::Event::empty());
+    // SAFETY: there is room for one result per subscription, which is the most that the call writes.
+    let count =
+        unsafe { wasi::poll(subscriptions.as_ptr(), results.as_mut_ptr(), subscriptions.len()) }?;
+    results.truncate(count);
+    Ok(())
+}
+
+/// A signal came in between, or did so in the call before.
+pub(crate) fn is_interruption(error: wasi::Errno) -> bool {
+    const EXIST: wasi::Errno = 20;
+    const INTR: wasi::Errno = 27;
+    error == INTR || error == EXIST
+}
+
+/// Makes WasmEdge forget the subscriptions of an interrupted call.
+///
+/// Its poller keeps them, with pointers into the results of that call, and refuses the same sockets in the next call as
+/// already there. A call with one timer and no socket makes it drop them all, and is short enough for those pointers to
+/// stay within memory that the poller owns.
+pub(crate) fn clean_up(results: &mut Vec<wasi::Event>) {
+    let _ = poll(&[clock_subscription(Duration::ZERO)], results);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupted_call_is_told_from_others() {
+        assert!(is_interruption(27) && is_interruption(20));
+        assert!(!is_interruption(0) && !is_interruption(8));
+    }
+}
