@@ -53,5 +53,8 @@ if LC_ALL=C grep -qaF $'\bwasmedge' "$module"; then
   fi
 fi
 
+# A log reader that goes away must not take the server with it.
+trap '' PIPE
+
 # The form with + is for older versions of bash, which take an empty list for an unset variable.
 exec wasmedge ${options[@]+"${options[@]}"} "$module" "$@"

@@ -24,7 +24,8 @@ const DELAY: Duration = Duration::from_millis(50);
 /// Lines are written at once when this many bytes have gathered.
 const FULL: usize = 64 * 1024;
 
-/// The longest target that is written out, in characters; of a longer one the start.
+/// The longest method and target that are written out, in characters; of a longer one the start.
+const MAX_METHOD_CHARS: usize = 16;
 const MAX_TARGET_CHARS: usize = 512;
 
 /// What one line tells.
@@ -110,23 +111,25 @@ impl Lines {
             Some(client) => write!(buffer, "{client}"),
             None => buffer.write_str("-"),
         };
-        let _ = write!(buffer, " {} ", method.unwrap_or("-"));
-        push_target(buffer, target.unwrap_or("-"));
+        for (word, max_chars) in [(method, MAX_METHOD_CHARS), (target, MAX_TARGET_CHARS)] {
+            buffer.push(' ');
+            push_word(buffer, word.unwrap_or("-"), max_chars);
+        }
         buffer.push('\n');
     }
 
     fn write(&mut self) {
-        // A server whose log is closed, or on a full disk, serves on.
+        // A server whose log is on a full disk serves on.
         let mut output = io::stdout().lock();
         let _ = output.write_all(self.buffer.as_bytes()).and_then(|()| output.flush());
         self.buffer.clear();
     }
 }
 
-/// Writes `target` so that it stays one word of printable ASCII, whatever the client sent.
-fn push_target(buffer: &mut String, target: &str) {
-    let mut characters = target.chars();
-    for character in characters.by_ref().take(MAX_TARGET_CHARS) {
+/// Writes `word` so that it stays one word of printable ASCII, whatever the client sent.
+fn push_word(buffer: &mut String, word: &str, max_chars: usize) {
+    let mut characters = word.chars();
+    for character in characters.by_ref().take(max_chars) {
         if character.is_ascii_graphic() {
             buffer.push(character);
         } else {

@@ -6,18 +6,20 @@ mod error;
 mod handlers;
 mod route;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
+    ALLOW, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
 };
 use hyper::http::request::Parts;
 use hyper::{Body, Method, Request, Response, StatusCode, Version};
+use percent_encoding::percent_decode_str;
 
 use crate::access_log::{AccessLog, Entry};
-use crate::server::{Client, Refusal, Service};
+use crate::server::{Client, Payload, Refusal, Service};
 use crate::store::Store;
 use crate::tasks::Tasks;
 use body::RequestBody;
@@ -32,22 +34,24 @@ pub struct App<S> {
     store: S,
     access_log: Arc<AccessLog>,
     tasks: Tasks,
-    limits: BodyLimits,
+    limits: RequestLimits,
     started: Instant,
 }
 
-/// What a request's body may cost.
+/// What a request may cost.
 #[derive(Clone, Copy, Debug)]
-pub struct BodyLimits {
+pub struct RequestLimits {
+    /// The longest head: target, names and values of headers, in bytes.
+    pub max_head_bytes: usize,
     /// The longest body.
-    pub max_bytes: usize,
+    pub max_body_bytes: usize,
     /// From the end of the headers to the end of the body.
-    pub timeout: Duration,
+    pub body_timeout: Duration,
 }
 
 impl<S: Store> App<S> {
     /// The API over `store`; its uptime starts now.
-    pub fn new(store: S, access_log: Arc<AccessLog>, tasks: Tasks, limits: BodyLimits) -> Self {
+    pub fn new(store: S, access_log: Arc<AccessLog>, tasks: Tasks, limits: RequestLimits) -> Self {
         Self { store, access_log, tasks, limits, started: Instant::now() }
     }
 
@@ -55,26 +59,29 @@ impl<S: Store> App<S> {
         &self,
         head: &Parts,
         body: &mut RequestBody,
-    ) -> Result<Response<Body>, ApiError> {
-        check_head(head)?;
+    ) -> Result<Response<Payload>, ApiError> {
+        check_head(head, self.limits.max_head_bytes)?;
         if cors::is_preflight(&head.method, &head.headers) {
             let mut answer = no_content();
             cors::allow_preflight(answer.headers_mut());
             return Ok(answer);
         }
-        let path = head.uri.path();
-        let Some(route) = route::find(path) else {
+        let path = decoded(head.uri.path())?;
+        if path == "*" && head.method == Method::OPTIONS {
+            // The server as a whole (RFC 9110, section 9.3.7).
+            return Ok(allowing(no_content(), route::ALL_METHODS));
+        }
+        let Some(route) = route::find(&path) else {
             return Err(ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this path"));
         };
         let Some(operation) = route.operation(&head.method) else {
-            let mut answer = if head.method == Method::OPTIONS {
+            let answer = if head.method == Method::OPTIONS {
                 no_content()
             } else {
                 let message = format!("{} takes only {}", route.path, route.allow);
                 failure(&ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message))
             };
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(route.allow));
-            return Ok(answer);
+            return Ok(allowing(answer, route.allow));
         };
         match operation {
             Operation::ServerInfo => handlers::server_info(self.started.elapsed(), &self.tasks),
@@ -86,10 +93,10 @@ impl<S: Store> App<S> {
 }
 
 impl<S: Store> Service for App<S> {
-    async fn call(self: Arc<Self>, request: Request<Body>, client: Client) -> Response<Body> {
+    async fn call(self: Arc<Self>, request: Request<Body>, client: Client) -> Response<Payload> {
         let began = Instant::now();
         let (head, body) = request.into_parts();
-        let mut body = RequestBody::new(body, self.limits.max_bytes, self.limits.timeout);
+        let mut body = RequestBody::new(body, self.limits.max_body_bytes, self.limits.body_timeout);
         let answer = self.answer(&head, &mut body).await;
         let mut answer = answer.unwrap_or_else(|error| failure(&error));
         if body.is_unread() {
@@ -98,13 +105,13 @@ impl<S: Store> Service for App<S> {
         if cors::is_cross_origin(&head.headers) {
             cors::allow_origin(answer.headers_mut());
         }
-        let target = head.uri.path_and_query().map_or(head.uri.path(), |target| target.as_str());
+        let target = head.uri.to_string();
         self.access_log.record(&Entry {
             status: answer.status().as_u16(),
             latency: began.elapsed(),
             client,
             method: Some(head.method.as_str()),
-            target: Some(target),
+            target: Some(&target),
         });
         answer
     }
@@ -129,30 +136,71 @@ impl<S: Store> Service for App<S> {
 }
 
 /// Checks what HTTP asks of every request and hyper leaves to its user.
-fn check_head(head: &Parts) -> Result<(), ApiError> {
-    let hosts = head.headers.get_all(HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && head.version == Version::HTTP_11) {
-        // RFC 9112, section 3.2.
-        return Err(ApiError::bad_request("the request must have exactly one Host header"));
-    }
-    if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH) {
-        // RFC 9112, section 6.3: the mark of request smuggling.
-        let message = "the request must not have both Content-Length and Transfer-Encoding";
-        return Err(ApiError::bad_request(message));
-    }
+fn check_head(head: &Parts, max_bytes: usize) -> Result<(), ApiError> {
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET_BYTES {
         return Err(ApiError::from(Refusal::TargetTooLong));
     }
+    let headers = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    if target + headers.sum::<usize>() > max_bytes {
+        // hyper looks at the length only while the end is not in sight.
+        return Err(ApiError::from(Refusal::HeadTooLarge));
+    }
+    check_host(head)?;
+    check_framing(&head.headers)
+}
+
+/// RFC 9112, section 3.2.
+fn check_host(head: &Parts) -> Result<(), ApiError> {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, None) if head.version == Version::HTTP_10 => Ok(()),
+        (Some(host), None) => {
+            let is_part_of_host =
+                |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
+            if host.as_bytes().iter().all(is_part_of_host) {
+                Ok(())
+            } else {
+                Err(ApiError::bad_request("the Host header is not a host"))
+            }
+        }
+        _ => Err(ApiError::bad_request("the request must have exactly one Host header")),
+    }
+}
+
+/// Refuses what two readers could take for two different requests (RFC 9112, section 6).
+fn check_framing(headers: &HeaderMap) -> Result<(), ApiError> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return Ok(()) };
+    if headers.contains_key(CONTENT_LENGTH) {
+        let message = "the request must not have both Content-Length and Transfer-Encoding";
+        return Err(ApiError::bad_request(message));
+    }
+    if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        let message = "the only Transfer-Encoding known here is chunked";
+        return Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, message));
+    }
     Ok(())
 }
 
-fn no_content() -> Response<Body> {
-    let mut answer = Response::new(Body::empty());
+/// A path with its percent-encodings resolved (RFC 3986, section 2.1).
+fn decoded(path: &str) -> Result<Cow<'_, str>, ApiError> {
+    percent_decode_str(path)
+        .decode_utf8()
+        .map_err(|_| ApiError::bad_request("the path is not UTF-8"))
+}
+
+fn allowing(mut answer: Response<Payload>, methods: &'static str) -> Response<Payload> {
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    answer
+}
+
+fn no_content() -> Response<Payload> {
+    let mut answer = Response::new(Payload::empty());
     *answer.status_mut() = StatusCode::NO_CONTENT;
     answer
 }
 
-fn failure(error: &ApiError) -> Response<Body> {
-    handlers::json_answer(error.status, error.body().into())
+fn failure(error: &ApiError) -> Response<Payload> {
+    handlers::json_answer(error.status, error.body())
 }

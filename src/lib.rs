@@ -4,10 +4,10 @@
 //! |---|---|---|
 //! | [`config`] | every setting, read from the environment | – |
 //! | [`server`] | sockets: accepting, limits, deadlines; serves any [`server::Service`] | [`tasks`] |
-//! | [`http`] | the API: request in, response out, never an error out | [`store`], [`todo`], [`access_log`] |
-//! | [`store`] | where todos live | [`todo`] |
-//! | [`todo`] | what a todo is; the only way to make one is through its checks | – |
-//! | [`access_log`] | one line per request | – |
+//! | [`http`] | the API: request in, response out, never an error out | all but [`config`] |
+//! | [`store`] | where todos live | [`todo`], [`clock`] |
+//! | [`todo`] | what a todo is; the only way to make one is through its checks | [`clock`] |
+//! | [`access_log`] | one line per request | [`clock`] |
 //! | [`clock`] | time as the API writes it | – |
 //! | [`tasks`] | starts tasks and counts the live ones | – |
 //!

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use todo::access_log::AccessLog;
 use todo::config::Config;
-use todo::http::{App, BodyLimits};
+use todo::http::{App, RequestLimits};
 use todo::server::{self, Limits};
 use todo::store::MemoryStore;
 use todo::tasks::Tasks;
@@ -40,11 +40,17 @@ async fn run(config: Config) -> ExitCode {
     };
     let tasks = Tasks::default();
     let access_log = Arc::new(AccessLog::new(config.access_log));
-    let body_limits = BodyLimits { max_bytes: config.max_body_bytes, timeout: config.body_timeout };
-    let app = Arc::new(App::new(store, access_log.clone(), tasks.clone(), body_limits));
+    let request_limits = RequestLimits {
+        max_head_bytes: config.max_head_bytes,
+        max_body_bytes: config.max_body_bytes,
+        body_timeout: config.body_timeout,
+    };
+    let app = Arc::new(App::new(store, access_log.clone(), tasks.clone(), request_limits));
     let limits = Limits {
         max_connections: config.max_connections,
         max_head_bytes: config.max_head_bytes,
+        // A chunk of one byte has five bytes around it; the rest is for its extensions and the trailers.
+        max_body_wire_bytes: config.max_body_bytes.saturating_mul(8).saturating_add(65_536),
         head_timeout: config.head_timeout,
         idle_timeout: config.idle_timeout,
         write_timeout: config.write_timeout,

@@ -4,6 +4,8 @@
 
 mod connection;
 mod listen;
+mod payload;
+mod progress;
 mod stream;
 
 use std::future::Future;
@@ -20,6 +22,7 @@ use tokio::sync::Semaphore;
 use crate::tasks::Tasks;
 
 pub use listen::listen;
+pub use payload::Payload;
 
 /// What a server serves.
 pub trait Service: Send + Sync + 'static {
@@ -31,7 +34,7 @@ pub trait Service: Send + Sync + 'static {
         self: Arc<Self>,
         request: Request<Body>,
         client: Client,
-    ) -> impl Future<Output = Response<Body>> + Send;
+    ) -> impl Future<Output = Response<Payload>> + Send;
 
     /// Answers what never became a request. The connection ends with it.
     fn refuse(&self, refusal: Refusal, client: Client) -> Response<Bytes>;
@@ -62,6 +65,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// Bytes of a request line and its headers; at least 8,192.
     pub max_head_bytes: usize,
+    /// Bytes of a request's body as they come, with the framing of its chunks (RFC 9112, section 7.1).
+    pub max_body_wire_bytes: usize,
     /// From a request's first byte to the end of its headers.
     pub head_timeout: Duration,
     /// Without a request under way.
@@ -88,6 +93,8 @@ pub async fn serve<S: Service>(
     let connections = Arc::new(Semaphore::new(limits.max_connections));
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let limits = Arc::new(limits);
+    // The runtime keeps the descriptor of its first timer. Now there is one left for it.
+    tokio::time::sleep(Duration::from_millis(1)).await;
     let mut accepting = true;
     loop {
         let (stream, client) = match accept(&listener).await {

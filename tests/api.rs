@@ -10,13 +10,17 @@ use hyper::body::{Bytes, HttpBody};
 use hyper::{Body, Request, Response};
 use serde_json::{Value, json};
 use todo::access_log::AccessLog;
-use todo::http::{App, BodyLimits};
+use todo::http::{App, RequestLimits};
 use todo::server::{Refusal, Service};
 use todo::store::{MemoryStore, Store, StoreError};
 use todo::tasks::Tasks;
 use todo::todo::{NewTodo, Todo};
 
-const LIMITS: BodyLimits = BodyLimits { max_bytes: 65_536, timeout: Duration::from_millis(100) };
+const LIMITS: RequestLimits = RequestLimits {
+    max_head_bytes: 16_384,
+    max_body_bytes: 65_536,
+    body_timeout: Duration::from_millis(100),
+};
 
 fn app<S: Store>(store: S) -> Arc<App<S>> {
     Arc::new(App::new(store, Arc::new(AccessLog::new(false)), Tasks::default(), LIMITS))

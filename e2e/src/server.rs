@@ -41,6 +41,7 @@ pub fn native_module() -> &'static Path {
 pub struct Builder {
     settings: Vec<(String, String)>,
     max_descriptors: Option<u32>,
+    log_reader_leaves: bool,
 }
 
 /// What a server that ended by itself left behind.
@@ -65,12 +66,26 @@ impl Builder {
         self
     }
 
+    /// Closes the reading end of the server's standard output as soon as the address is known.
+    pub fn log_reader_leaves(mut self) -> Self {
+        self.log_reader_leaves = true;
+        self
+    }
+
     /// Starts the server and waits until it listens.
     pub fn start(self) -> Server {
         let mut child = self.spawn();
         let output = Arc::new(Mutex::new(String::new()));
         let (sender, listening) = mpsc::channel();
-        collect(child.stdout.take().expect("piped"), output.clone(), Some(sender));
+        let stdout = child.stdout.take().expect("piped");
+        if self.log_reader_leaves {
+            // One byte at a time: what is read too much would be lost with the reader.
+            let mut line = String::new();
+            BufReader::with_capacity(1, stdout).read_line(&mut line).expect("a line");
+            sender.send(line.trim_end().to_owned()).expect("the receiver is there");
+        } else {
+            collect(stdout, output.clone(), Some(sender));
+        }
         collect(child.stderr.take().expect("piped"), output.clone(), None);
         let mut server = Server { child, address: None, output };
         server.address = Some(server.wait_for_address(&listening));
@@ -151,7 +166,7 @@ impl Server {
 
     /// A server with settings of the test's own.
     pub fn builder() -> Builder {
-        Builder { settings: Vec::new(), max_descriptors: None }
+        Builder { settings: Vec::new(), max_descriptors: None, log_reader_leaves: false }
     }
 
     fn wait_for_address(&self, lines: &Receiver<String>) -> SocketAddr {
@@ -199,6 +214,20 @@ impl Server {
         fs::read_dir(folder).expect("the process is alive").count()
     }
 
+    /// The number of its open file descriptors when it has served and nobody is connected.
+    pub fn descriptors_at_rest(&self) -> usize {
+        self.assert_serves();
+        let mut last = (usize::MAX, Instant::now());
+        wait_until("an unchanging number of descriptors", || {
+            let count = self.descriptors();
+            if count != last.0 {
+                last = (count, Instant::now());
+            }
+            last.1.elapsed() > Duration::from_millis(100)
+        });
+        last.0
+    }
+
     /// Waits until it has no more than `count` file descriptors open.
     pub fn wait_for_descriptors(&self, count: usize) {
         wait_until(&format!("{count} descriptors"), || self.descriptors() <= count);
@@ -212,6 +241,14 @@ impl Server {
         let fields: Vec<_> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
         let ticks = |index: usize| fields[index].parse::<u64>().expect("a number");
         ticks(11) + ticks(12)
+    }
+
+    /// Fails if it uses more than a tenth of a processor while nobody asks for anything.
+    pub fn assert_idle(&self) {
+        let before = self.cpu_ticks();
+        thread::sleep(Duration::from_millis(500));
+        let used = self.cpu_ticks() - before;
+        assert!(used <= 5, "{used} ticks of processor time in half a second");
     }
 
     /// Sends it a signal, such as `STOP`.

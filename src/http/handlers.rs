@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use hyper::{Body, Response, StatusCode};
+use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use super::body::RequestBody;
 use super::error::ApiError;
 use crate::clock::{GoDuration, Timestamp};
+use crate::server::Payload;
 use crate::store::Store;
 use crate::tasks::Tasks;
 use crate::todo::{NewTodo, Todo};
 
-type Answer = Result<Response<Body>, ApiError>;
+type Answer = Result<Response<Payload>, ApiError>;
 
 /// `GET /`
 pub fn server_info(uptime: Duration, tasks: &Tasks) -> Answer {
@@ -94,7 +95,7 @@ pub async fn create_todo(store: &impl Store, body: &mut RequestBody) -> Answer {
 
 fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     match serde_json::to_vec(value) {
-        Ok(body) => Ok(json_answer(status, body.into())),
+        Ok(body) => Ok(json_answer(status, body)),
         Err(_) => {
             let message = "the answer cannot be written as JSON";
             Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message))
@@ -103,8 +104,8 @@ fn json(status: StatusCode, value: &impl Serialize) -> Answer {
 }
 
 /// An answer whose `body` is JSON.
-pub fn json_answer(status: StatusCode, body: Body) -> Response<Body> {
-    let mut answer = Response::new(body);
+pub fn json_answer(status: StatusCode, body: impl Into<Payload>) -> Response<Payload> {
+    let mut answer = Response::new(body.into());
     *answer.status_mut() = status;
     set_json(answer.headers_mut());
     answer

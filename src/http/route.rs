@@ -25,6 +25,9 @@ pub struct Route {
     operations: &'static [(Method, Operation)],
 }
 
+/// Every method that is of use anywhere.
+pub const ALL_METHODS: &str = "GET, HEAD, OPTIONS, POST";
+
 const ROUTES: [Route; 3] = [
     Route {
         path: "/",

@@ -5,31 +5,40 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use hyper::body::Bytes;
-use hyper::header::{CONNECTION, CONTENT_LENGTH, DATE};
+use hyper::body::{Bytes, HttpBody, SizeHint};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::Http;
 use hyper::service::service_fn;
-use hyper::{Response, Version};
+use hyper::{Body, HeaderMap, Request, Response, Version};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep_until, timeout};
 
-use super::stream::{Phase, Progress, Stream};
+use super::payload::Payload;
+use super::progress::{Phase, Progress};
+use super::stream::{SharedTransport, Stream};
 use super::{Client, Limits, Refusal, Service};
 
 /// How long a connection stays open after an answer that leaves something unread. Closing at once would make the system
 /// send a reset, which can take the answer away from the client before it is read (RFC 9112, section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
 
+/// What is thrown away in that time at the most, and after how much of it the others have their turn.
+const MAX_WASTE: usize = 4 * 1024 * 1024;
+const WASTE_PER_TURN: usize = 64 * 1024;
+
 /// How a connection came to its end.
 enum End {
-    /// hyper is done with it.
+    /// hyper is done with it, and all is sent.
     Done(hyper::Result<()>),
-    /// The deadline passed.
+    /// A deadline passed.
     Expired,
+    /// The client is gone.
+    Lost,
 }
 
 /// Serves one connection until it ends.
@@ -40,28 +49,36 @@ pub(super) async fn serve<S: Service>(
     limits: &Limits,
 ) {
     let progress = Arc::new(Progress::new(limits));
-    let stream = Stream::new(socket, progress.clone());
-    let handle = stream.handle();
+    let transport = SharedTransport::new(socket);
     let end = {
-        let requests = service_fn(|request| {
-            progress.request_begins();
+        let requests = service_fn(|request: Request<Body>| {
+            let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+            // With both, the connection must end after the answer (RFC 9112, section 6.1).
+            let closes = progress.request_begins() && is_chunked;
             let answer = service.clone().call(request, client);
             let progress = progress.clone();
             async move {
-                let answer = answer.await;
-                progress.answer_begins(closes(&answer));
-                Ok::<_, Infallible>(answer)
+                let mut answer = answer.await;
+                if closes {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                progress.answer_begins(is_last(&answer));
+                Ok::<_, Infallible>(answer.map(|payload| Tracked { payload, progress }))
             }
         });
+        let stream = Stream { transport: transport.clone(), progress: progress.clone() };
         let connection = http(limits).serve_connection(stream, requests);
-        drive(pin!(connection), &progress).await
+        drive(pin!(connection), &transport, &progress).await
     };
     // hyper is gone with the block above, and the stream with it.
-    let Some(socket) = handle.into_socket() else { return };
+    let Some(transport) = transport.into_inner() else { return };
+    if matches!(end, End::Lost) || progress.is_write_blocked() {
+        return;
+    }
     if progress.is_unread() {
-        linger(socket).await;
+        linger(transport.into_socket()).await;
     } else if let Some(refusal) = refusal(&end, &progress) {
-        refuse(socket, service.refuse(refusal, client)).await;
+        refuse(transport.into_socket(), service.refuse(refusal, client)).await;
     }
 }
 
@@ -70,23 +87,77 @@ fn http(limits: &Limits) -> Http {
     http.http1_only(true)
         // A client that has sent its request may close its half and still wants the answer.
         .http1_half_close(true)
-        // One send per answer: with head and body in two, Nagle's algorithm (RFC 896) and delayed acknowledgements
-        // cost 40 ms per request, and the runtime has no way to turn the former off.
+        // The stream gathers what is written, so there is nothing to win by handing it several pieces at once.
         .http1_writev(false)
         .max_buf_size(limits.max_head_bytes);
     http
 }
 
-/// Polls `connection` until it ends or what it is waiting for takes too long.
-async fn drive<C>(mut connection: Pin<&mut C>, progress: &Progress) -> End
+/// A body that tells when hyper has all of it, or needs none of it.
+struct Tracked {
+    payload: Payload,
+    progress: Arc<Progress>,
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.progress.answer_ends();
+    }
+}
+
+impl HttpBody for Tracked {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_data(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Pin::new(&mut self.payload).poll_data(context)
+    }
+
+    fn poll_trailers(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<HeaderMap>, Infallible>> {
+        Pin::new(&mut self.payload).poll_trailers(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.payload.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.payload.size_hint()
+    }
+}
+
+/// Polls `connection` and sends what it writes, until it ends or what it is waiting for takes too long.
+async fn drive<C>(
+    mut connection: Pin<&mut C>,
+    transport: &SharedTransport,
+    progress: &Progress,
+) -> End
 where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut alarm: Pin<&mut Option<Sleep>> = pin!(None);
+    let mut result = None;
     poll_fn(|context| {
         progress.begin_turn();
-        if let Poll::Ready(result) = connection.as_mut().poll(context) {
-            return Poll::Ready(End::Done(result));
+        if result.is_none()
+            && let Poll::Ready(ready) = connection.as_mut().poll(context)
+        {
+            result = Some(ready);
+        }
+        match transport.lock().poll_send(context, progress) {
+            Poll::Ready(Err(_)) => return Poll::Ready(End::Lost),
+            Poll::Ready(Ok(())) => {
+                if let Some(result) = result.take() {
+                    return Poll::Ready(End::Done(result));
+                }
+            }
+            Poll::Pending => {}
         }
         let Some(deadline) = progress.deadline() else { return Poll::Pending };
         // Deadlines move with every request, mostly to later. The alarm follows when it rings, not each time.
@@ -111,7 +182,7 @@ where
 fn refusal(end: &End, progress: &Progress) -> Option<Refusal> {
     match end {
         End::Done(Err(error)) if error.is_parse_too_large() => {
-            Some(match progress.is_line_seen() {
+            Some(match progress.is_line_complete() {
                 true => Refusal::HeadTooLarge,
                 false => Refusal::TargetTooLong,
             })
@@ -121,11 +192,11 @@ fn refusal(end: &End, progress: &Progress) -> Option<Refusal> {
             (progress.phase() == Phase::Head).then_some(Refusal::Malformed)
         }
         End::Expired => (progress.phase() == Phase::Head).then_some(Refusal::HeadTimeout),
-        End::Done(_) => None,
+        End::Done(_) | End::Lost => None,
     }
 }
 
-fn closes(answer: &Response<hyper::Body>) -> bool {
+fn is_last(answer: &Response<Payload>) -> bool {
     answer.headers().get(CONNECTION).is_some_and(|value| value == "close")
 }
 
@@ -175,16 +246,23 @@ async fn send(socket: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
 async fn linger(mut socket: TcpStream) {
     let _ = timeout(LINGER, async {
         poll_fn(|context| Pin::new(&mut socket).poll_shutdown(context)).await?;
-        let mut waste = [0; 4096];
-        loop {
+        let mut buffer = [0; 4096];
+        let mut waste = 0;
+        let mut turn = WASTE_PER_TURN;
+        while waste < MAX_WASTE {
             socket.readable().await?;
-            match socket.try_read(&mut waste) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
+            match socket.try_read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => waste += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err::<(), io::Error>(error),
+                Err(error) => return Err(error),
+            }
+            if waste >= turn {
+                turn = waste + WASTE_PER_TURN;
+                yield_now().await;
             }
         }
+        Ok::<(), io::Error>(())
     })
     .await;
 }

@@ -1,189 +1,87 @@
-//! A connection's socket as hyper sees it, and what the connection is waiting for.
+//! A connection's socket as hyper sees it: reads are bounded, writes are gathered.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 
-use super::Limits;
+use super::progress::Progress;
 
-/// What a connection is waiting for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// The first byte of a request.
-    Idle,
-    /// The rest of a request's head.
-    Head,
-    /// The service, which has deadlines of its own.
-    Service,
-    /// The client, which takes its answer.
-    Answer,
+/// What is gathered before hyper has to wait. All answers to a pipeline leave in one send as long as they fit: in one
+/// send each, Nagle's algorithm (RFC 896) would hold them back until the client acknowledges, which takes it 40 ms.
+const GATHERED: usize = 64 * 1024;
+
+/// What one connection may read of a body before the others have their turn. hyper takes malicious chunk framing apart
+/// byte by byte, at up to 1 µs each.
+const TURN: usize = 16 * 1024;
+
+/// The socket and what is still to be sent.
+pub(super) struct Transport {
+    socket: TcpStream,
+    gathered: Vec<u8>,
+    sent: usize,
 }
 
-impl Phase {
-    fn from_index(index: u8) -> Self {
-        match index {
-            0 => Self::Idle,
-            1 => Self::Head,
-            2 => Self::Service,
-            _ => Self::Answer,
+impl Transport {
+    /// Sends what was gathered.
+    pub(super) fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        progress: &Progress,
+    ) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.gathered.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match Pin::new(&mut self.socket).poll_write(context, rest) {
+                Poll::Ready(result) => {
+                    self.sent += result?;
+                    progress.write_proceeds();
+                }
+                Poll::Pending => {
+                    progress.write_blocks();
+                    return Poll::Pending;
+                }
+            }
         }
-    }
-}
-
-/// What the socket, the service and the deadline of one connection tell each other.
-///
-/// A WebAssembly module has one thread: the atomics satisfy the compiler, and become plain loads and stores.
-pub(super) struct Progress {
-    start: Instant,
-    /// The time of the present turn: one look at the clock serves the whole turn. Times are in milliseconds since
-    /// `start`.
-    now: AtomicU64,
-    phase: AtomicU8,
-    deadline: AtomicU64,
-    line_seen: AtomicBool,
-    write_blocked: AtomicBool,
-    unread: AtomicBool,
-    head_timeout: u64,
-    idle_timeout: u64,
-    write_timeout: u64,
-}
-
-const NEVER: u64 = u64::MAX;
-
-impl Progress {
-    pub(super) fn new(limits: &Limits) -> Self {
-        let idle_timeout = milliseconds(limits.idle_timeout);
-        Self {
-            start: Instant::now(),
-            now: AtomicU64::new(0),
-            phase: AtomicU8::new(Phase::Idle as u8),
-            deadline: AtomicU64::new(idle_timeout),
-            line_seen: AtomicBool::new(false),
-            write_blocked: AtomicBool::new(false),
-            unread: AtomicBool::new(false),
-            head_timeout: milliseconds(limits.head_timeout),
-            idle_timeout,
-            write_timeout: milliseconds(limits.write_timeout),
-        }
+        self.sent = 0;
+        self.gathered.clear();
+        // An idle connection does not keep what a large answer needed.
+        self.gathered.shrink_to(GATHERED / 16);
+        Poll::Ready(Ok(()))
     }
 
-    /// To be called whenever the connection is polled.
-    pub(super) fn begin_turn(&self) {
-        self.now.store(milliseconds(self.start.elapsed()), Relaxed);
-    }
-
-    pub(super) fn phase(&self) -> Phase {
-        Phase::from_index(self.phase.load(Relaxed))
-    }
-
-    /// The end of the present wait, if it has one.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        match self.deadline.load(Relaxed) {
-            NEVER => None,
-            deadline => Some(self.start + Duration::from_millis(deadline)),
-        }
-    }
-
-    /// The head of a request is complete, the service has it.
-    pub(super) fn request_begins(&self) {
-        self.enter(Phase::Service, NEVER);
-    }
-
-    /// The service has answered. `leaves_unread` if it left some of what the client sends, or may still send.
-    pub(super) fn answer_begins(&self, leaves_unread: bool) {
-        self.unread.store(leaves_unread, Relaxed);
-        self.enter(Phase::Answer, NEVER);
-    }
-
-    /// The last answer left some of what the client sent.
-    pub(super) fn is_unread(&self) -> bool {
-        self.unread.load(Relaxed)
-    }
-
-    /// The present head has a complete request line.
-    pub(super) fn is_line_seen(&self) -> bool {
-        self.line_seen.load(Relaxed)
-    }
-
-    fn read_ends(&self, bytes: &[u8]) {
-        if self.phase() == Phase::Idle && !bytes.is_empty() {
-            self.line_seen.store(false, Relaxed);
-            self.enter(Phase::Head, self.head_timeout);
-        }
-        if self.phase() == Phase::Head && bytes.contains(&b'\n') {
-            self.line_seen.store(true, Relaxed);
-        }
-    }
-
-    fn write_blocks(&self) {
-        if !self.write_blocked.swap(true, Relaxed) {
-            self.enter(self.phase(), self.write_timeout);
-        }
-    }
-
-    fn write_proceeds(&self) {
-        if self.write_blocked.swap(false, Relaxed) {
-            self.enter(self.phase(), NEVER);
-        }
-    }
-
-    fn flushes(&self) {
-        // Answers are written whole, so this one is complete. Requests behind it may have been read already.
-        if self.phase() == Phase::Answer {
-            self.enter(Phase::Idle, self.idle_timeout);
-        }
-    }
-
-    fn enter(&self, phase: Phase, wait: u64) {
-        self.phase.store(phase as u8, Relaxed);
-        self.deadline.store(self.now.load(Relaxed).saturating_add(wait), Relaxed);
+    pub(super) fn into_socket(self) -> TcpStream {
+        self.socket
     }
 }
 
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(NEVER)
+/// The [`Transport`] of one connection. Only one task uses it, so its lock is always free.
+#[derive(Clone)]
+pub(super) struct SharedTransport(Arc<Mutex<Transport>>);
+
+impl SharedTransport {
+    pub(super) fn new(socket: TcpStream) -> Self {
+        Self(Arc::new(Mutex::new(Transport { socket, gathered: Vec::new(), sent: 0 })))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Transport> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The transport, if nobody else has it any more.
+    pub(super) fn into_inner(self) -> Option<Transport> {
+        Arc::into_inner(self.0)
+            .map(|lock| lock.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
-/// The socket that hyper reads and writes.
+/// What hyper reads and writes.
 ///
 /// It never shuts the socket down: how a connection ends is decided when hyper is done with it.
 pub(super) struct Stream {
-    socket: Arc<Mutex<TcpStream>>,
-    progress: Arc<Progress>,
-}
-
-impl Stream {
-    pub(super) fn new(socket: TcpStream, progress: Arc<Progress>) -> Self {
-        Self { socket: Arc::new(Mutex::new(socket)), progress }
-    }
-
-    /// Another handle to the socket, which gives it back when this one is gone.
-    pub(super) fn handle(&self) -> Handle {
-        Handle(self.socket.clone())
-    }
-
-    fn with_socket<T>(&self, operation: impl FnOnce(Pin<&mut TcpStream>) -> T) -> T {
-        // Only one future ever polls a connection, so this never waits.
-        operation(Pin::new(&mut *self.socket.lock().unwrap_or_else(PoisonError::into_inner)))
-    }
-}
-
-/// A claim to the socket of a [`Stream`] for the time after it.
-pub(super) struct Handle(Arc<Mutex<TcpStream>>);
-
-impl Handle {
-    /// The socket, once its stream is dropped.
-    pub(super) fn into_socket(self) -> Option<TcpStream> {
-        let socket = Arc::into_inner(self.0)?;
-        Some(socket.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
+    pub(super) transport: SharedTransport,
+    pub(super) progress: Arc<Progress>,
 }
 
 impl AsyncRead for Stream {
@@ -192,12 +90,13 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = self.with_socket(|socket| socket.poll_read(context, buffer));
-        if result.is_ready() {
-            self.progress.read_ends(buffer.filled().get(before..).unwrap_or_default());
+        if self.progress.body_bytes_of_turn() >= TURN {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
-        result
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.transport.lock().socket).poll_read(context, buffer))?;
+        Poll::Ready(self.progress.read(buffer.filled().get(before..).unwrap_or_default()))
     }
 }
 
@@ -207,22 +106,23 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // Before a request is complete, all that hyper writes is its own answer to a bad head, without a body. The
-        // connection ends after it, and the service's refusal goes out in its place.
-        if matches!(self.progress.phase(), Phase::Idle | Phase::Head) {
+        // Without a request, all that hyper writes is its own answer to a bad head, which has no body. The connection
+        // ends after it, and the service's refusal goes out in its place.
+        if !self.progress.is_answer_due() {
             return Poll::Ready(Ok(bytes.len()));
         }
-        let result = self.with_socket(|socket| socket.poll_write(context, bytes));
-        match result {
-            Poll::Pending => self.progress.write_blocks(),
-            Poll::Ready(_) => self.progress.write_proceeds(),
+        let mut transport = self.transport.lock();
+        if transport.gathered.len() >= GATHERED {
+            ready!(transport.poll_send(context, &self.progress))?;
         }
-        result
+        let taken = bytes.get(..GATHERED).unwrap_or(bytes);
+        transport.gathered.extend_from_slice(taken);
+        Poll::Ready(Ok(taken.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper flushes when it has nothing left to write.
-        self.progress.flushes();
+        // What was gathered is sent at the end of the turn.
+        self.progress.flush();
         Poll::Ready(Ok(()))
     }
 

@@ -146,6 +146,9 @@ fn the_answers_are_those_of_the_golden_file() {
     api.request("OPTIONS", "/api/todos", &[origin, "Access-Control-Request-Method: POST"], "");
     api.request("OPTIONS", "/nowhere", &[origin], "");
     api.request("OPTIONS", "/api/todos", &[], "");
+    api.request("OPTIONS", "*", &[], "");
+    api.get("/%68ealth");
+    api.get("/%ff");
 
     let path = repository().join("e2e/golden/contract.txt");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -33,6 +33,22 @@ fn a_chunked_body_over_the_limit_is_refused() {
 }
 
 #[test]
+fn endless_chunk_framing_is_cut_off() {
+    let server = Server::builder().set("MAX_BODY_BYTES", 1_000).start();
+    for endless in ["1;", "0\r\nA: "] {
+        let mut client = server.connect();
+        client.send("POST /api/todos HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+        client.send(endless);
+        let mut sent = 0;
+        while sent < 100_000_000 && client.try_send([b'z'; 65_536]) {
+            sent += 65_536;
+        }
+        assert!(sent < 100_000_000, "it is read for ever");
+    }
+    server.assert_serves();
+}
+
+#[test]
 fn the_refusal_of_a_large_body_reaches_a_client_that_sends_all_of_it_first() {
     let server = Server::start();
     let mut client = server.connect();
@@ -50,10 +66,15 @@ fn large_heads_are_refused() {
         client.try_send(head);
         let response = client.response();
         assert!(!response.error().is_empty());
-        assert_eq!(response.header("connection"), Some("close"));
         response.status
     };
+    let over = "x".repeat(16_384);
+    assert_eq!(
+        refused(format!("GET /health HTTP/1.1\r\nHost: test\r\nX-Over: {over}\r\n\r\n")),
+        431
+    );
     let long = "x".repeat(100_000);
+    assert_eq!(refused(format!("\r\n\r\nGET /{long} HTTP/1.1\r\nHost: test\r\n\r\n")), 414);
     assert_eq!(
         refused(format!("GET /health HTTP/1.1\r\nHost: test\r\nX-Long: {long}\r\n\r\n")),
         431
@@ -129,8 +150,7 @@ fn a_connection_in_use_is_not_idle() {
 #[test]
 fn a_client_that_does_not_take_its_answers_is_dropped() {
     let server = Server::builder().set("WRITE_TIMEOUT_MS", 300).set("ACCESS_LOG", "off").start();
-    server.assert_serves();
-    let before = server.descriptors();
+    let before = server.descriptors_at_rest();
     let description = "x".repeat(10_000);
     let mut client = server.connect();
     for _ in 0..20 {
@@ -172,8 +192,7 @@ fn connections_over_the_limit_are_refused_and_the_others_are_served() {
 #[test]
 fn a_thousand_idle_connections_leave_the_others_served() {
     let server = Server::start();
-    server.assert_serves();
-    let before = server.descriptors();
+    let before = server.descriptors_at_rest();
     let mut idle: Vec<_> = (0..1_000).map(|_| server.connect()).collect();
     for client in &mut idle {
         assert_eq!(client.get("/health").status, 200);
@@ -193,8 +212,7 @@ fn a_thousand_idle_connections_leave_the_others_served() {
 #[test]
 fn a_server_out_of_descriptors_serves_who_is_there_and_recovers() {
     let server = Server::builder().max_descriptors(60).start();
-    server.assert_serves();
-    let before = server.descriptors();
+    let before = server.descriptors_at_rest();
     let mut first = server.connect();
     assert_eq!(first.get("/health").status, 200);
     // The system accepts up to 128 connections on the server's behalf; most of these wait there.
@@ -203,9 +221,7 @@ fn a_server_out_of_descriptors_serves_who_is_there_and_recovers() {
     for _ in 0..100 {
         assert_eq!(first.get("/health").status, 200);
     }
-    let ticks = server.cpu_ticks();
-    thread::sleep(Duration::from_millis(500));
-    assert!(server.cpu_ticks() - ticks <= 10, "it waits without burning the processor");
+    server.assert_idle();
     drop((first, waiting));
     server.wait_for_descriptors(before);
     server.assert_serves();

@@ -3,9 +3,6 @@
 //! The usual loop around `accept` ends when a client is gone before it is accepted, and the server with it. `RESETS=10000`
 //! in the environment makes these tests as thorough as the project's figures are.
 
-use std::thread;
-use std::time::Duration;
-
 use e2e::{Client, Server};
 
 /// Runs `misbehave` many times, then looks whether the server is as it was.
@@ -17,16 +14,13 @@ fn survives_in_batches(batch: usize, misbehave: impl Fn(&Server)) {
     let count: usize =
         std::env::var("RESETS").map_or(300, |count| count.parse().expect("a number"));
     let server = Server::builder().set("ACCESS_LOG", "off").start();
-    server.assert_serves();
-    let before = server.descriptors();
+    let before = server.descriptors_at_rest();
     for _ in 0..count.div_ceil(batch) {
         misbehave(&server);
     }
     server.assert_serves();
     server.wait_for_descriptors(before);
-    let ticks = server.cpu_ticks();
-    thread::sleep(Duration::from_millis(500));
-    assert!(server.cpu_ticks() - ticks <= 5, "an idle server uses no processor time");
+    server.assert_idle();
     server.assert_serves();
 }
 
