@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a WebAssembly module in WasmEdge: run-wasm.sh MODULE [ARGUMENT...]
 #
-# The server's settings pass from the environment to the module. WasmEdge takes the place of this script:
+# The server's settings pass from the environment to the module, and DATA_DIR names the folder that becomes its /data.
+# WasmEdge takes the place of this script:
 # what is sent to its process id reaches WasmEdge, and the exit code is the module's. cargo runs the tests
 # through this script, too (.cargo/config.toml).
 
@@ -11,6 +12,8 @@ set -euo pipefail
 SETTINGS=(
   HOST
   PORT
+  DATABASE_URL
+  SEED_TODOS
   ACCESS_LOG
   MAX_CONNECTIONS
   MAX_HEAD_BYTES
@@ -42,6 +45,9 @@ options=()
 for name in "${SETTINGS[@]}"; do
   if [ -n "${!name+set}" ]; then options+=(--env "$name=${!name}"); fi
 done
+
+# The folder that the module sees as /data; without one it sees no file at all.
+if [ -n "${DATA_DIR:-}" ]; then options+=(--dir "/data:$DATA_DIR"); fi
 
 # From 0.17 on WasmEdge interprets a module unless it is told to use the native code in it; older ones use
 # it by themselves and refuse the option. With a module that has none the option leads to a warning.

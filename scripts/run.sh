@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the server and runs it: what `make run` does. Ctrl-C ends it; PORT chooses another port than 8080.
+# Builds the server and runs it: what `make run` does. Ctrl-C ends it; PORT chooses another port than 8080, DATA_DIR
+# another folder for the todos than data.
 
 set -euo pipefail
 
@@ -11,6 +12,9 @@ scripts/setup.sh
 unset CARGO_TARGET_DIR
 cargo build --release --locked
 module=$(scripts/native.sh "target/wasm32-wasip1/release/todo.wasm")
+
+export DATA_DIR=${DATA_DIR:-$PWD/data}
+mkdir -p "$DATA_DIR"
 
 url=http://localhost:${PORT:-8080}
 cat <<TEXT

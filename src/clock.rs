@@ -9,8 +9,8 @@ use time::format_description::well_known::Rfc3339;
 
 /// A point in time, in UTC, to the nanosecond.
 ///
-/// Its text is RFC 3339 with `Z` and up to nine fractional digits without trailing zeros. Years end at 9999;
-/// whatever a wrong clock says beyond is written as the start of 1970.
+/// Its text is RFC 3339 with `Z` and up to nine fractional digits without trailing zeros. What a wrong
+/// clock says before 1970 or after 2554 is the start of 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(OffsetDateTime);
 
@@ -21,12 +21,23 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// The point that is so many nanoseconds after the start of 1970.
+    pub fn from_nanoseconds(nanoseconds: u64) -> Self {
+        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(nanoseconds));
+        Self(time.unwrap_or(OffsetDateTime::UNIX_EPOCH))
+    }
+
+    /// Nanoseconds since the start of 1970.
+    pub fn nanoseconds(self) -> u64 {
+        u64::try_from(self.0.unix_timestamp_nanos()).unwrap_or_default()
+    }
+}
+
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let nanoseconds = i128::try_from(since_epoch.as_nanos()).unwrap_or_default();
-        let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds);
-        Self(time.unwrap_or(OffsetDateTime::UNIX_EPOCH))
+        Self::from_nanoseconds(u64::try_from(since_epoch.as_nanos()).unwrap_or_default())
     }
 }
 
@@ -113,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_before_1970_or_after_9999_is_written_as_the_epoch() {
+    fn a_time_before_1970_or_after_2554_is_the_epoch() {
         assert_eq!(timestamp(u64::from(u32::MAX) * 1_000, 0), "1970-01-01T00:00:00Z");
         let before = Timestamp::from(UNIX_EPOCH - Duration::from_secs(1));
         assert_eq!(before.to_string(), "1970-01-01T00:00:00Z");

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// One environment variable.
@@ -32,6 +33,18 @@ const PORT: Setting = Setting {
     default: "8080",
     values: "0–65535",
     meaning: "TCP port to listen on; 0 takes a free one.",
+};
+const DATABASE_URL: Setting = Setting {
+    name: "DATABASE_URL",
+    default: "",
+    values: "`memory:`, `redb:///FILE`",
+    meaning: "Where todos are kept; unset it is `redb:///data/todos.redb` if the folder `/data` is there and can be written to, else `memory:`.",
+};
+const SEED_TODOS: Setting = Setting {
+    name: "SEED_TODOS",
+    default: "true",
+    values: "`true`, `false`",
+    meaning: "Whether a new store begins with the two sample todos.",
 };
 const ACCESS_LOG: Setting = Setting {
     name: "ACCESS_LOG",
@@ -61,7 +74,7 @@ const MAX_STORE_BYTES: Setting = Setting {
     name: "MAX_STORE_BYTES",
     default: "67108864",
     values: "0–1073741824 bytes",
-    meaning: "Titles and descriptions kept in memory, each todo counting 100 bytes more; beyond, POST is answered 507.",
+    meaning: "Titles and descriptions of all todos, each todo counting 100 bytes more; beyond, what makes them more is answered 507.",
 };
 const HEAD_TIMEOUT_MS: Setting = Setting {
     name: "HEAD_TIMEOUT_MS",
@@ -89,9 +102,11 @@ const WRITE_TIMEOUT_MS: Setting = Setting {
 };
 
 /// Every setting, in the order of the README.
-pub const SETTINGS: [Setting; 11] = [
+pub const SETTINGS: [Setting; 13] = [
     HOST,
     PORT,
+    DATABASE_URL,
+    SEED_TODOS,
     ACCESS_LOG,
     MAX_CONNECTIONS,
     MAX_HEAD_BYTES,
@@ -103,6 +118,15 @@ pub const SETTINGS: [Setting; 11] = [
     WRITE_TIMEOUT_MS,
 ];
 
+/// Where todos are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `memory:`
+    Memory,
+    /// `redb:///FILE`, an absolute path
+    Redb(PathBuf),
+}
+
 /// The settings of one server, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -110,6 +134,10 @@ pub struct Config {
     pub host: IpAddr,
     /// `PORT`
     pub port: u16,
+    /// `DATABASE_URL`; `None` when it is left to what the machine has.
+    pub database: Option<DatabaseUrl>,
+    /// `SEED_TODOS`
+    pub seed_todos: bool,
     /// `ACCESS_LOG`
     pub access_log: bool,
     /// `MAX_CONNECTIONS`
@@ -150,7 +178,9 @@ impl Config {
         let config = Self {
             host: reader.ip_address(HOST),
             port: reader.number(PORT, 0..=65_535),
-            access_log: reader.switch(ACCESS_LOG),
+            database: reader.database_url(DATABASE_URL),
+            seed_todos: reader.switch(SEED_TODOS, ["true", "false"]),
+            access_log: reader.switch(ACCESS_LOG, ["on", "off"]),
             max_connections: reader.number(MAX_CONNECTIONS, 1..=65_536),
             max_head_bytes: reader.number(MAX_HEAD_BYTES, 8_192..=1_048_576),
             max_body_bytes: reader.number(MAX_BODY_BYTES, 1..=16_777_216),
@@ -178,10 +208,26 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         .unwrap_or(IpAddr::from([0; 16]))
     }
 
-    fn switch(&mut self, setting: Setting) -> bool {
-        self.parse(setting, "on or off", |text| match text {
-            "on" => Some(true),
-            "off" => Some(false),
+    fn database_url(&mut self, setting: Setting) -> Option<DatabaseUrl> {
+        self.parse(setting, "memory: or redb:///FILE such as redb:///data/todos.redb", |text| {
+            let url = match text {
+                "" => return Some(None),
+                "memory:" => DatabaseUrl::Memory,
+                _ => {
+                    let path = text.strip_prefix("redb://")?;
+                    let is_file = path.starts_with('/') && !path.ends_with('/');
+                    DatabaseUrl::Redb(is_file.then(|| PathBuf::from(path))?)
+                }
+            };
+            Some(Some(url))
+        })
+        .flatten()
+    }
+
+    fn switch(&mut self, setting: Setting, [yes, no]: [&str; 2]) -> bool {
+        self.parse(setting, &format!("{yes} or {no}"), |text| match text {
+            _ if text == yes => Some(true),
+            _ if text == no => Some(false),
             _ => None,
         })
         .unwrap_or_default()
@@ -281,6 +327,21 @@ mod tests {
         assert_eq!(read(&[("MAX_HEAD_BYTES", "8192")]).unwrap().max_head_bytes, 8_192);
         assert!(!read(&[("ACCESS_LOG", "off")]).unwrap().access_log);
         assert_eq!(read(&[("HOST", "127.0.0.1")]).unwrap().host, IpAddr::from([127, 0, 0, 1]));
+    }
+
+    #[test]
+    fn a_database_is_named_by_a_url() {
+        let database = |url| read(&[("DATABASE_URL", url)]).unwrap().database;
+        assert_eq!(database(""), None);
+        assert_eq!(database("memory:"), Some(DatabaseUrl::Memory));
+        let file = DatabaseUrl::Redb(PathBuf::from("/data/a b.redb"));
+        assert_eq!(database("redb:///data/a b.redb"), Some(file));
+        for url in
+            ["redb://data/x", "redb:///", "redb:/data/x", "/data/x", "memory", "postgres://x/y"]
+        {
+            let error = read(&[("DATABASE_URL", url)]).unwrap_err();
+            assert!(error.contains("is not memory: or redb:///FILE"), "{error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 mod body;
 mod cors;
 mod error;
+mod etag;
 mod handlers;
+mod query;
 mod route;
 
 use std::borrow::Cow;
@@ -17,6 +19,7 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{Body, Method, Request, Response, StatusCode, Version};
 use percent_encoding::percent_decode_str;
+use tokio::sync::Semaphore;
 
 use crate::access_log::{AccessLog, Entry};
 use crate::server::{Client, Payload, Refusal, Service};
@@ -31,7 +34,8 @@ const MAX_TARGET_BYTES: usize = 8_192;
 
 /// The API over one store.
 pub struct App<S> {
-    store: S,
+    store: Arc<S>,
+    long_answers: Arc<Semaphore>,
     access_log: Arc<AccessLog>,
     tasks: Tasks,
     limits: RequestLimits,
@@ -51,8 +55,20 @@ pub struct RequestLimits {
 
 impl<S: Store> App<S> {
     /// The API over `store`; its uptime starts now.
-    pub fn new(store: S, access_log: Arc<AccessLog>, tasks: Tasks, limits: RequestLimits) -> Self {
-        Self { store, access_log, tasks, limits, started: Instant::now() }
+    pub fn new(
+        store: Arc<S>,
+        access_log: Arc<AccessLog>,
+        tasks: Tasks,
+        limits: RequestLimits,
+    ) -> Self {
+        Self {
+            store,
+            long_answers: Arc::new(Semaphore::new(handlers::MAX_LONG_ANSWERS)),
+            access_log,
+            tasks,
+            limits,
+            started: Instant::now(),
+        }
     }
 
     async fn answer(
@@ -71,23 +87,29 @@ impl<S: Store> App<S> {
             // The server as a whole (RFC 9110, section 9.3.7).
             return Ok(allowing(no_content(), route::ALL_METHODS));
         }
-        let Some(route) = route::find(&path) else {
+        let Some((route, id)) = route::find(&path) else {
             return Err(ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this path"));
         };
         let Some(operation) = route.operation(&head.method) else {
             let answer = if head.method == Method::OPTIONS {
                 no_content()
             } else {
-                let message = format!("{} takes only {}", route.path, route.allow);
+                let message = format!("{} takes only {}", route.pattern, route.allow);
                 failure(&ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message))
             };
             return Ok(allowing(answer, route.allow));
         };
+        let (store, headers, query) = (&*self.store, &head.headers, head.uri.query());
         match operation {
             Operation::ServerInfo => handlers::server_info(self.started.elapsed(), &self.tasks),
             Operation::Health => handlers::health(self.started.elapsed()),
-            Operation::ListTodos => handlers::list_todos(&self.store).await,
-            Operation::CreateTodo => handlers::create_todo(&self.store, body).await,
+            Operation::ListTodos => handlers::list_todos(store, query, &self.long_answers).await,
+            Operation::CreateTodo => handlers::create_todo(store, body).await,
+            Operation::DeleteCompleted => handlers::delete_completed(store, query).await,
+            Operation::GetTodo => handlers::get_todo(store, id, headers).await,
+            Operation::ReplaceTodo => handlers::replace_todo(store, id, headers, body).await,
+            Operation::PatchTodo => handlers::patch_todo(store, id, headers, body).await,
+            Operation::DeleteTodo => handlers::delete_todo(store, id, headers).await,
         }
     }
 }
@@ -202,5 +224,9 @@ fn no_content() -> Response<Payload> {
 }
 
 fn failure(error: &ApiError) -> Response<Payload> {
-    handlers::json_answer(error.status, error.body())
+    let mut answer = handlers::json_answer(error.status, error.body());
+    if error.status == StatusCode::SERVICE_UNAVAILABLE {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    answer
 }

@@ -1,20 +1,24 @@
 //! Reads the settings, opens the store and the socket, and serves.
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use todo::access_log::AccessLog;
-use todo::config::Config;
+use todo::config::{Config, DatabaseUrl};
 use todo::http::{App, RequestLimits};
 use todo::server::{self, Limits};
-use todo::store::MemoryStore;
+use todo::store::{AnyStore, MemoryStore, OpenError, RedbStore};
 use todo::tasks::Tasks;
+use tokio::sync::oneshot;
 
 /// Exit codes of sysexits.h, which service managers and scripts know.
 const EX_UNAVAILABLE: u8 = 69;
 const EX_SOFTWARE: u8 = 70;
+const EX_IOERR: u8 = 74;
 const EX_CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
@@ -30,9 +34,9 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> ExitCode {
-    let store = match MemoryStore::with_samples(config.max_store_bytes) {
-        Ok(store) => store,
-        Err(error) => return fail(EX_SOFTWARE, error),
+    let store = match open_store(&config) {
+        Ok(store) => Arc::new(store),
+        Err(error) => return fail(EX_IOERR, error),
     };
     let (listener, address) = match server::listen(config.host, config.port) {
         Ok(listening) => listening,
@@ -45,7 +49,7 @@ async fn run(config: Config) -> ExitCode {
         max_body_bytes: config.max_body_bytes,
         body_timeout: config.body_timeout,
     };
-    let app = Arc::new(App::new(store, access_log.clone(), tasks.clone(), request_limits));
+    let app = Arc::new(App::new(store.clone(), access_log.clone(), tasks.clone(), request_limits));
     let limits = Limits {
         max_connections: config.max_connections,
         max_head_bytes: config.max_head_bytes,
@@ -57,9 +61,50 @@ async fn run(config: Config) -> ExitCode {
     };
     tasks.spawn(async move { access_log.run().await });
     let version = env!("CARGO_PKG_VERSION");
-    let _ = writeln!(io::stdout(), "todo {version} listens on http://{address}");
-    server::serve(listener, app, limits, tasks).await;
-    ExitCode::SUCCESS
+    say(&mut io::stdout(), format!("todo {version} listens on http://{address}"));
+    let server_tasks = tasks.clone();
+    tasks.spawn(server::serve(listener, app, limits, server_tasks));
+    // As a task of its own the store wakes nobody but itself: see `Waker` in crates/mio_wasi.
+    let (end, ended) = oneshot::channel();
+    tasks.spawn(async move {
+        let _ = end.send(store.run().await);
+    });
+    match ended.await {
+        Ok(ousted) => fail(EX_IOERR, ousted),
+        Err(error) => fail(EX_SOFTWARE, error),
+    }
+}
+
+/// Opens the store that the settings name, and says which one it is and why.
+fn open_store(config: &Config) -> Result<AnyStore, OpenError> {
+    let folder = Path::new("/data");
+    let (database, reason) = match &config.database {
+        Some(database) => (database.clone(), "as DATABASE_URL says"),
+        None if is_writable(folder) => {
+            let file = folder.join("todos.redb");
+            (DatabaseUrl::Redb(file), "because the folder /data can be written to")
+        }
+        None => (DatabaseUrl::Memory, "because there is no folder /data to write to"),
+    };
+    let (max_bytes, samples) = (config.max_store_bytes, config.seed_todos);
+    match database {
+        DatabaseUrl::Memory => {
+            say(&mut io::stdout(), format!("todo: todos end with the process, {reason}"));
+            Ok(AnyStore::Memory(MemoryStore::new(max_bytes, samples)))
+        }
+        DatabaseUrl::Redb(file) => {
+            let store = RedbStore::open(&file, max_bytes, samples)?;
+            say(&mut io::stdout(), format!("todo: todos are kept in {}, {reason}", file.display()));
+            Ok(AnyStore::Redb(store))
+        }
+    }
+}
+
+/// A file can be created in `folder`. WASI tells nothing of permissions, so this tries.
+fn is_writable(folder: &Path) -> bool {
+    let probe = folder.join(".todo-probe");
+    let created = File::create(&probe).is_ok();
+    created && fs::remove_file(&probe).is_ok()
 }
 
 fn cannot_listen(config: &Config, error: &io::Error) -> String {
@@ -77,7 +122,12 @@ fn cannot_listen(config: &Config, error: &io::Error) -> String {
 
 fn fail(code: u8, error: impl Display) -> ExitCode {
     for line in error.to_string().lines() {
-        let _ = writeln!(io::stderr(), "todo: {line}");
+        say(&mut io::stderr(), format!("todo: {line}"));
     }
     ExitCode::from(code)
+}
+
+/// Not `println!`: it panics when nobody reads.
+fn say(stream: &mut impl io::Write, line: String) {
+    let _ = writeln!(stream, "{line}");
 }

@@ -1,14 +1,20 @@
 //! What a todo is. The only way to make one is through the checks of this module.
 
-use std::fmt;
+mod input;
+mod text;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 
+pub use input::{NewTodo, TodoUpdate};
+pub use text::{Description, Invalid, Title};
+
 /// The identity of a todo: a positive integer, never given out twice by one store.
 pub type TodoId = u64;
+
+/// How often a todo was written: 1 when it is new, one more with each change.
+pub type Revision = u64;
 
 /// One thing to do, as clients see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,178 +27,9 @@ pub struct Todo {
     pub description: Description,
     /// Whether it is done.
     pub completed: bool,
-    /// When it was put into the store.
+    /// When it was put into the store. Never earlier than that of a todo with a smaller id.
     pub created_at: Timestamp,
-}
-
-/// What a client says of a todo that is to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewTodo {
-    /// What is to be done.
-    pub title: Title,
-    /// More words about it; may be empty.
-    pub description: Description,
-}
-
-impl NewTodo {
-    /// Takes `title` and `description` out of a JSON object and ignores all other keys.
-    ///
-    /// # Errors
-    /// [`Invalid`] names the field that is missing, of the wrong type, blank or too long.
-    pub fn from_json(fields: &Map<String, Value>) -> Result<Self, Invalid> {
-        let title = match fields.get("title") {
-            None | Some(Value::Null) => return Err(Invalid::new("title is required")),
-            Some(Value::String(text)) => Title::parse(text)?,
-            Some(_) => return Err(Invalid::new("title must be a string")),
-        };
-        let description = match fields.get("description") {
-            None | Some(Value::Null) => Description::default(),
-            Some(Value::String(text)) => Description::parse(text)?,
-            Some(_) => return Err(Invalid::new("description must be a string")),
-        };
-        Ok(Self { title, description })
-    }
-}
-
-/// A title: 1 to 500 characters without white space around them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct Title(Box<str>);
-
-impl Title {
-    /// The longest title, in characters (Unicode scalar values).
-    pub const MAX_CHARS: usize = 500;
-
-    /// Trims `text` and checks its length.
-    ///
-    /// # Errors
-    /// [`Invalid`] when nothing but white space is there, or more than [`MAX_CHARS`](Self::MAX_CHARS) characters.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(Invalid::new("title must not be blank"));
-        }
-        if exceeds(text, Self::MAX_CHARS) {
-            return Err(Invalid::new("title must have at most 500 characters"));
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// The title's text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A description: at most 10,000 characters, kept as they came.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Description(Box<str>);
-
-impl Description {
-    /// The longest description, in characters (Unicode scalar values).
-    pub const MAX_CHARS: usize = 10_000;
-
-    /// Checks the length of `text`.
-    ///
-    /// # Errors
-    /// [`Invalid`] when there are more than [`MAX_CHARS`](Self::MAX_CHARS) characters.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        if exceeds(text, Self::MAX_CHARS) {
-            return Err(Invalid::new("description must have at most 10000 characters"));
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// The description's text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-fn exceeds(text: &str, max_chars: usize) -> bool {
-    // A character has at most four bytes and at least one: the count is needed only in between.
-    text.len() > max_chars && text.chars().count() > max_chars
-}
-
-/// Why something a client said of a todo cannot be taken: one short sentence that names the field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Invalid(&'static str);
-
-impl Invalid {
-    fn new(reason: &'static str) -> Self {
-        Self(reason)
-    }
-
-    /// The sentence.
-    pub fn reason(self) -> &'static str {
-        self.0
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.0)
-    }
-}
-
-impl std::error::Error for Invalid {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(json: &str) -> Result<NewTodo, Invalid> {
-        NewTodo::from_json(&serde_json::from_str(json).unwrap())
-    }
-
-    #[test]
-    fn a_title_is_trimmed() {
-        assert_eq!(Title::parse(" \t\u{3000}청소 \r\n").unwrap().as_str(), "청소");
-    }
-
-    #[test]
-    fn a_title_has_1_to_500_characters() {
-        assert!(Title::parse("").is_err());
-        assert!(Title::parse(" \u{2003} ").is_err());
-        assert!(Title::parse(&"가".repeat(500)).is_ok());
-        assert!(Title::parse(&"가".repeat(501)).is_err());
-        assert!(Title::parse(&"🦀".repeat(500)).is_ok());
-        assert!(Title::parse(&format!("  {}  ", "x".repeat(500))).is_ok());
-    }
-
-    #[test]
-    fn a_description_is_kept_as_it_came_up_to_10000_characters() {
-        assert_eq!(Description::parse(" a ").unwrap().as_str(), " a ");
-        assert!(Description::parse(&"가".repeat(10_000)).is_ok());
-        assert!(Description::parse(&"x".repeat(10_001)).is_err());
-    }
-
-    #[test]
-    fn only_the_title_is_required() {
-        let todo = parse(r#"{"title":"x"}"#).unwrap();
-        assert_eq!((todo.title.as_str(), todo.description.as_str()), ("x", ""));
-        let todo = parse(r#"{"title":"x","description":null}"#).unwrap();
-        assert_eq!(todo.description.as_str(), "");
-    }
-
-    #[test]
-    fn other_keys_are_ignored_whatever_they_hold() {
-        let json = r#"{"title":"x","id":"a","completed":7,"created_at":[],"extra":{"deep":[1]}}"#;
-        assert!(parse(json).is_ok());
-    }
-
-    #[test]
-    fn the_reason_names_the_field() {
-        for (json, reason) in [
-            ("{}", "title is required"),
-            (r#"{"title":null}"#, "title is required"),
-            (r#"{"title":""}"#, "title must not be blank"),
-            (r#"{"title":5}"#, "title must be a string"),
-            (r#"{"title":["x"]}"#, "title must be a string"),
-            (r#"{"title":"x","description":{}}"#, "description must be a string"),
-        ] {
-            assert_eq!(parse(json).unwrap_err().reason(), reason, "{json}");
-        }
-    }
+    /// Distinguishes this state of the todo from all others that it had or will have.
+    #[serde(skip)]
+    pub revision: Revision,
 }

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use todo::access_log::AccessLog;
 use todo::http::{App, RequestLimits};
 use todo::server::{Refusal, Service};
-use todo::store::{MemoryStore, Store, StoreError};
+use todo::store::{AllTodos, Change, MemoryStore, Outcome, Page, Query, Store, StoreError};
 use todo::tasks::Tasks;
-use todo::todo::{NewTodo, Todo};
+use todo::todo::{Todo, TodoId};
 
 const LIMITS: RequestLimits = RequestLimits {
     max_head_bytes: 16_384,
@@ -23,11 +23,11 @@ const LIMITS: RequestLimits = RequestLimits {
 };
 
 fn app<S: Store>(store: S) -> Arc<App<S>> {
-    Arc::new(App::new(store, Arc::new(AccessLog::new(false)), Tasks::default(), LIMITS))
+    Arc::new(App::new(Arc::new(store), Arc::new(AccessLog::new(false)), Tasks::default(), LIMITS))
 }
 
 fn sample_app() -> Arc<App<MemoryStore>> {
-    app(MemoryStore::with_samples(100_000).unwrap())
+    app(MemoryStore::new(100_000, true))
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {
@@ -137,26 +137,55 @@ fn every_refusal_has_its_status_and_a_sentence() {
     }
 }
 
-/// A store that has no room, however little is asked of it.
-struct FullStore;
+/// A store that fails at everything it can fail at, in one way.
+struct FailingStore(StoreError);
 
-impl Store for FullStore {
-    async fn list(&self) -> Result<Vec<Todo>, StoreError> {
-        Ok(Vec::new())
+impl Store for FailingStore {
+    async fn get(&self, _: TodoId) -> Result<Option<Arc<Todo>>, StoreError> {
+        Err(self.0)
     }
 
-    async fn create(&self, _: NewTodo) -> Result<Todo, StoreError> {
-        Err(StoreError::Full)
+    async fn all(&self) -> Result<AllTodos, StoreError> {
+        Err(self.0)
+    }
+
+    async fn find(&self, _: &Query) -> Result<Page, StoreError> {
+        Err(self.0)
+    }
+
+    async fn change(&self, _: Change) -> Result<Outcome, StoreError> {
+        Err(self.0)
     }
 }
 
 #[test]
-fn a_store_without_room_is_told_as_507() {
+fn every_failure_of_the_store_has_its_status_and_a_sentence() {
     run(async {
-        let app = app(FullStore);
-        let (answer, error) = send(&app, request("POST", "/api/todos", r#"{"title":"x"}"#)).await;
-        assert_eq!((answer.status().as_u16(), &error["error"]), (507, &json!("the store is full")));
-        let (answer, list) = send(&app, request("GET", "/api/todos", "")).await;
-        assert_eq!((answer.status().as_u16(), &list["todos"]), (200, &json!([])));
+        for (failure, status) in [
+            (StoreError::NotFound(7), 404),
+            (StoreError::ConditionFailed(7), 412),
+            (StoreError::TooLong, 400),
+            (StoreError::Busy, 503),
+            (StoreError::Full, 507),
+            (StoreError::NoSpace, 507),
+            (StoreError::Failed, 500),
+        ] {
+            let app = app(FailingStore(failure));
+            for (method, target, body) in [
+                ("GET", "/api/todos", ""),
+                ("GET", "/api/todos?limit=1", ""),
+                ("GET", "/api/todos/7", ""),
+                ("POST", "/api/todos", r#"{"title":"x"}"#),
+                ("PUT", "/api/todos/7", r#"{"title":"x"}"#),
+                ("PATCH", "/api/todos/7", "{}"),
+                ("DELETE", "/api/todos/7", ""),
+                ("DELETE", "/api/todos?completed=true", ""),
+            ] {
+                let (answer, error) = send(&app, request(method, target, body)).await;
+                assert_eq!(answer.status(), status, "{method} {target}");
+                assert!(error["error"].is_string());
+                assert_eq!(answer.headers().contains_key("retry-after"), status == 503);
+            }
+        }
     });
 }

@@ -32,6 +32,17 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
+    /// 404: `id` is no todo's.
+    pub fn no_todo(id: impl fmt::Display) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("there is no todo {id}"))
+    }
+
+    /// 503: more answers are under way than there is memory for.
+    pub fn busy() -> Self {
+        let message = "too many long answers are under way, try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
     /// The answer's body: `{"error":"…"}`.
     pub fn body(&self) -> Bytes {
         json!({ "error": self.message }).to_string().into()
@@ -55,7 +66,24 @@ impl From<Invalid> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::NotFound(id) => Self::no_todo(id),
+            StoreError::ConditionFailed(id) => {
+                let message = format!("todo {id} has another ETag than the request asks for");
+                Self::new(StatusCode::PRECONDITION_FAILED, message)
+            }
+            StoreError::TooLong => Self::bad_request(
+                "limit is required: all todos together are too long for one answer",
+            ),
+            StoreError::Busy => Self::busy(),
             StoreError::Full => Self::new(StatusCode::INSUFFICIENT_STORAGE, "the store is full"),
+            StoreError::NoSpace => {
+                let message = "the store's disk is full, nothing was changed";
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, message)
+            }
+            StoreError::Failed => {
+                let message = "the store does not work at the moment";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+            }
         }
     }
 }

@@ -1,18 +1,23 @@
 //! What each operation does: one short function each.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LINK, LOCATION};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::body::RequestBody;
 use super::error::ApiError;
+use super::etag::{condition, etag};
+use super::query::{ListParameters, require_completed};
 use crate::clock::{GoDuration, Timestamp};
 use crate::server::Payload;
-use crate::store::Store;
+use crate::store::{AllTodos, Change, Outcome, Page, Store, StoreError};
 use crate::tasks::Tasks;
-use crate::todo::{NewTodo, Todo};
+use crate::todo::{NewTodo, Todo, TodoId, TodoUpdate};
 
 type Answer = Result<Response<Payload>, ApiError>;
 
@@ -66,41 +71,174 @@ pub fn health(uptime: Duration) -> Answer {
     )
 }
 
+/// Long answers under way at one time. With [`MAX_LONG_ANSWER`] it bounds the memory that clients can make pages take, by
+/// being slow to read them.
+pub const MAX_LONG_ANSWERS: usize = 8;
+
+/// The longest page, in bytes, and from when on it counts as long.
+const MAX_LONG_ANSWER: usize = 8 * 1024 * 1024;
+const LONG_ANSWER: usize = 64 * 1024;
+
 /// `GET /api/todos`
-pub async fn list_todos(store: &impl Store) -> Answer {
+pub async fn list_todos(
+    store: &impl Store,
+    query: Option<&str>,
+    long_answers: &Arc<Semaphore>,
+) -> Answer {
+    let now = Timestamp::now();
+    let Some(parameters) = ListParameters::parse(query)? else {
+        let AllTodos { json, total } = store.all().await?;
+        let start = format!("{{\"timestamp\":\"{now}\",\"total\":{total},\"todos\":");
+        let parts = [start.into(), Bytes::from_owner(SharedText(json)), Bytes::from_static(b"}")];
+        return Ok(json_answer(StatusCode::OK, Payload::new(parts)));
+    };
     #[derive(Serialize)]
-    struct Todos {
+    struct Todos<'a> {
         timestamp: Timestamp,
         total: usize,
-        todos: Vec<Todo>,
+        todos: Vec<&'a Todo>,
     }
-    let todos = store.list().await?;
-    json(StatusCode::OK, &Todos { timestamp: Timestamp::now(), total: todos.len(), todos })
+    let Page { todos, total } = store.find(&parameters.query).await?;
+    let texts =
+        todos.iter().map(|todo| todo.title.as_str().len() + todo.description.as_str().len());
+    if texts.sum::<usize>() > MAX_LONG_ANSWER {
+        return Err(ApiError::bad_request("limit is too high for todos that are so long"));
+    }
+    let todos = todos.iter().map(|todo| &**todo).collect();
+    let body = to_json(&Todos { timestamp: now, total, todos })?;
+    let mut payload = Payload::from(body);
+    if payload.len() > LONG_ANSWER {
+        let permit = long_answers.clone().try_acquire_owned().map_err(|_| ApiError::busy())?;
+        payload = payload.guarded_by(permit);
+    }
+    let mut answer = json_answer(StatusCode::OK, payload);
+    if let Some(links) = parameters.links(total) {
+        answer.headers_mut().insert(LINK, links);
+    }
+    Ok(answer)
+}
+
+/// Text that several answers share.
+struct SharedText(Arc<str>);
+
+impl AsRef<[u8]> for SharedText {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// `POST /api/todos`
 pub async fn create_todo(store: &impl Store, body: &mut RequestBody) -> Answer {
-    #[derive(Serialize)]
-    struct Created<'a> {
-        todo: &'a Todo,
-    }
     let new = NewTodo::from_json(&body.json_object().await?)?;
-    let todo = store.create(new).await?;
-    let mut answer = json(StatusCode::CREATED, &Created { todo: &todo })?;
+    let Outcome::Stored(todo) = store.change(Change::Create(new)).await? else {
+        return Err(StoreError::Failed.into());
+    };
+    let mut answer = todo_answer(&todo)?;
+    *answer.status_mut() = StatusCode::CREATED;
     if let Ok(location) = HeaderValue::try_from(format!("/api/todos/{}", todo.id)) {
         answer.headers_mut().insert(LOCATION, location);
     }
     Ok(answer)
 }
 
-fn json(status: StatusCode, value: &impl Serialize) -> Answer {
-    match serde_json::to_vec(value) {
-        Ok(body) => Ok(json_answer(status, body)),
-        Err(_) => {
-            let message = "the answer cannot be written as JSON";
-            Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message))
-        }
+/// `DELETE /api/todos`
+pub async fn delete_completed(store: &impl Store, query: Option<&str>) -> Answer {
+    #[derive(Serialize)]
+    struct Deleted {
+        deleted: usize,
     }
+    require_completed(query)?;
+    match store.change(Change::DeleteCompleted).await? {
+        Outcome::Deleted(deleted) => json(StatusCode::OK, &Deleted { deleted }),
+        Outcome::Stored(_) => Err(StoreError::Failed.into()),
+    }
+}
+
+/// `GET /api/todos/{id}`
+pub async fn get_todo(store: &impl Store, id: &str, headers: &HeaderMap) -> Answer {
+    let (id, condition) = (parse_id(id)?, condition(headers)?);
+    let todo = store.get(id).await?.ok_or(StoreError::NotFound(id))?;
+    if condition.one_of.is_some_and(|revisions| !revisions.contains(&todo.revision)) {
+        return Err(StoreError::ConditionFailed(id).into());
+    }
+    if condition.none_of.contains(todo.revision) {
+        let mut answer = Response::new(Payload::empty());
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        answer.headers_mut().insert(ETAG, etag(todo.revision));
+        return Ok(answer);
+    }
+    todo_answer(&todo)
+}
+
+/// `PUT /api/todos/{id}`
+pub async fn replace_todo(
+    store: &impl Store,
+    id: &str,
+    headers: &HeaderMap,
+    body: &mut RequestBody,
+) -> Answer {
+    let (id, condition) = (parse_id(id)?, condition(headers)?);
+    let update = TodoUpdate::replacement_from_json(&body.json_object().await?)?;
+    changed(store, Change::Update(id, update, condition)).await
+}
+
+/// `PATCH /api/todos/{id}`: a JSON merge patch (RFC 7396).
+pub async fn patch_todo(
+    store: &impl Store,
+    id: &str,
+    headers: &HeaderMap,
+    body: &mut RequestBody,
+) -> Answer {
+    let (id, condition) = (parse_id(id)?, condition(headers)?);
+    let update = TodoUpdate::patch_from_json(&body.json_object().await?)?;
+    changed(store, Change::Update(id, update, condition)).await
+}
+
+/// `DELETE /api/todos/{id}`
+pub async fn delete_todo(store: &impl Store, id: &str, headers: &HeaderMap) -> Answer {
+    let (id, condition) = (parse_id(id)?, condition(headers)?);
+    store.change(Change::Delete(id, condition)).await?;
+    let mut answer = Response::new(Payload::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    Ok(answer)
+}
+
+/// An id as the API writes it.
+fn parse_id(text: &str) -> Result<TodoId, ApiError> {
+    let is_canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    if !is_canonical {
+        return Err(ApiError::bad_request("the id in the path must be a positive integer"));
+    }
+    // An integer that is too large is an id that no todo has.
+    text.parse().map_err(|_| ApiError::no_todo(text))
+}
+
+async fn changed(store: &impl Store, change: Change) -> Answer {
+    match store.change(change).await? {
+        Outcome::Stored(todo) => todo_answer(&todo),
+        Outcome::Deleted(_) => Err(StoreError::Failed.into()),
+    }
+}
+
+fn todo_answer(todo: &Todo) -> Answer {
+    #[derive(Serialize)]
+    struct One<'a> {
+        todo: &'a Todo,
+    }
+    let mut answer = json(StatusCode::OK, &One { todo })?;
+    answer.headers_mut().insert(ETAG, etag(todo.revision));
+    Ok(answer)
+}
+
+fn to_json(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(value).map_err(|_| {
+        let message = "the answer cannot be written as JSON";
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    })
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+    Ok(json_answer(status, to_json(value)?))
 }
 
 /// An answer whose `body` is JSON.

@@ -1,11 +1,13 @@
 //! Readiness of sockets for `tokio_wasi`: the part of mio's interface that it uses on WASI, over a selector made for
 //! WasmEdge.
 //!
-//! It stands in for the published crate of the same name, which has two faults that a server feels:
+//! It stands in for the published crate of the same name, which has three faults that a server feels:
 //!
 //! * One interrupted wait ends the process. A stop and continue, a debugger, a frozen container or a suspended laptop
 //!   interrupts `poll_oneoff`; WasmEdge then reports "file exists" for every subscription of the following call, and the
 //!   published crate hands that to tokio, which panics. Here the runtime's state is cleaned and the wait repeated.
+//! * A wake-up is lost: the future that tokio's `block_on` runs sleeps on when one of its tasks wakes it, until a timer
+//!   or a socket has something to say. Here the next wait returns at once.
 //! * Every read and write subscribes to both directions again, although a socket is writable nearly always. Here a
 //!   direction is subscribed to only when an operation has found nothing more to do in it.
 //!

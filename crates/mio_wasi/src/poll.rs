@@ -74,24 +74,30 @@ impl Registry {
     }
 }
 
-/// Wakes a [`Poll`] from another thread, which a WebAssembly module does not have.
+/// Makes the next wait of a [`Poll`], or the present one, return at once.
+///
+/// A WebAssembly module has no other thread that could call this. tokio calls it all the same, when a task wakes the
+/// future that it was started with: without it that future would sleep until something else happens.
 #[derive(Debug)]
-pub struct Waker(());
+pub struct Waker {
+    selector: Selector,
+}
 
 impl Waker {
-    /// A new one.
+    /// A waker of the registry's poll.
     ///
     /// # Errors
     /// None; the interface has it.
-    pub fn new(_: &Registry, _: Token) -> io::Result<Self> {
-        Ok(Self(()))
+    pub fn new(registry: &Registry, _: Token) -> io::Result<Self> {
+        Ok(Self { selector: registry.selector.clone() })
     }
 
-    /// Does nothing: whoever calls this is running, so nothing is waiting.
+    /// Wakes.
     ///
     /// # Errors
     /// None; the interface has it.
     pub fn wake(&self) -> io::Result<()> {
+        self.selector.wake();
         Ok(())
     }
 }

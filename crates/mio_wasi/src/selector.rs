@@ -51,6 +51,8 @@ struct State {
     guessing: Guessing,
     subscriptions: Subscriptions,
     results: Vec<wasi::Event>,
+    /// Somebody is to be looked after before the next wait.
+    woken: bool,
     /// The next call leaves out the sockets that can only be written.
     pausing: bool,
 }
@@ -109,9 +111,15 @@ impl Selector {
     pub(crate) fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) {
         events.clear();
         let mut state = lock(&self.state);
+        let timeout = if std::mem::take(&mut state.woken) { Some(Duration::ZERO) } else { timeout };
         if !state.guess(events) {
             state.ask(events, timeout);
         }
+    }
+
+    /// The next call of [`select`](Self::select) does not wait.
+    pub(crate) fn wake(&self) {
+        lock(&self.state).woken = true;
     }
 }
 
@@ -339,6 +347,18 @@ mod tests {
         read(&sockets);
         drop(sockets.remove(0));
         assert_eq!(guess(&selector), [1]);
+    }
+
+    #[test]
+    fn a_wait_that_was_woken_returns_at_once() {
+        let selector = Selector::default();
+        let mut events = Vec::new();
+        selector.wake();
+        let start = Instant::now();
+        selector.select(&mut events, Some(Duration::from_secs(3_600)));
+        assert!(events.is_empty() && start.elapsed() < Duration::from_secs(60));
+        selector.select(&mut events, Some(Duration::from_millis(20)));
+        assert!(start.elapsed() >= Duration::from_millis(20), "it was woken once");
     }
 
     #[test]

@@ -1,0 +1,136 @@
+//! Entity tags and the conditions that clients make of them (RFC 9110, sections 8.8.3 and 13.1).
+
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+
+use super::error::ApiError;
+use crate::store::{Condition, Revisions};
+use crate::todo::Revision;
+
+/// The strong entity tag of a todo at `revision`: the number in quotes.
+pub fn etag(revision: Revision) -> HeaderValue {
+    // Digits and quotes are valid in a header.
+    HeaderValue::try_from(format!("\"{revision}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+/// The condition of `If-Match` and `If-None-Match`.
+///
+/// # Errors
+/// 400 when one of them is neither `*` nor a list of entity tags.
+pub fn condition(headers: &HeaderMap) -> Result<Condition, ApiError> {
+    let one_of = match tags(headers, IF_MATCH)? {
+        // Any state will do, and without one there is an error anyway.
+        None | Some(Tags::Any) => None,
+        // A weak tag never matches here.
+        Some(Tags::These(tags)) => Some(revisions(tags.into_iter().filter(|tag| !tag.weak))),
+    };
+    let none_of = match tags(headers, IF_NONE_MATCH)? {
+        None => Revisions::default(),
+        Some(Tags::Any) => Revisions::All,
+        Some(Tags::These(tags)) => Revisions::These(revisions(tags.into_iter())),
+    };
+    Ok(Condition { one_of, none_of })
+}
+
+enum Tags<'a> {
+    Any,
+    These(Vec<Tag<'a>>),
+}
+
+struct Tag<'a> {
+    weak: bool,
+    opaque: &'a str,
+}
+
+/// The revisions whose tags are among `tags`. Others are of no todo here, and match nothing.
+fn revisions<'a>(tags: impl Iterator<Item = Tag<'a>>) -> Vec<Revision> {
+    let parse =
+        |text: &str| text.parse().ok().filter(|revision: &u64| revision.to_string() == text);
+    tags.filter_map(|tag| parse(tag.opaque)).collect()
+}
+
+fn tags(headers: &HeaderMap, name: HeaderName) -> Result<Option<Tags<'_>>, ApiError> {
+    let values = headers.get_all(&name);
+    if values.iter().next().is_none() {
+        return Ok(None);
+    }
+    let malformed = || {
+        ApiError::bad_request(format!("{name} must be * or a list of entity tags such as \"3\""))
+    };
+    let mut tags = Vec::new();
+    for value in values {
+        let value = value.to_str().map_err(|_| malformed())?;
+        if value.trim() == "*" {
+            return Ok(Some(Tags::Any));
+        }
+        let members = value.split(',').map(str::trim).filter(|member| !member.is_empty());
+        for member in members {
+            tags.push(tag(member).ok_or_else(malformed)?);
+        }
+    }
+    Ok(Some(Tags::These(tags)))
+}
+
+fn tag(text: &str) -> Option<Tag<'_>> {
+    let (weak, quoted) = match text.strip_prefix("W/") {
+        Some(quoted) => (true, quoted),
+        None => (false, text),
+    };
+    let opaque = quoted.strip_prefix('"')?.strip_suffix('"')?;
+    Some(Tag { weak, opaque })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(name: HeaderName, values: &[&'static str]) -> Result<Condition, ApiError> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(&name, HeaderValue::from_static(value));
+        }
+        condition(&headers)
+    }
+
+    #[test]
+    fn without_headers_every_revision_will_do() {
+        assert_eq!(parse(IF_MATCH, &[]).unwrap(), Condition::default());
+        assert_eq!(parse(IF_MATCH, &["*"]).unwrap(), Condition::default());
+    }
+
+    #[test]
+    fn if_match_names_the_revisions_that_will_do() {
+        for (values, holds) in [
+            (&["\"3\""][..], true),
+            (&["\"1\", \"3\""], true),
+            (&["\"1\"", "\"3\""], true),
+            (&[" \"3\" ,"], true),
+            (&["\"4\""], false),
+            (&["W/\"3\""], false),
+            (&["\"03\""], false),
+            (&["\"other\""], false),
+            (&["\"\""], false),
+        ] {
+            assert_eq!(parse(IF_MATCH, values).unwrap().holds(3), holds, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn if_none_match_names_those_that_will_not() {
+        for (values, holds) in [
+            (&["\"3\""][..], false),
+            (&["W/\"3\""], false),
+            (&["\"1\", \"2\""], true),
+            (&["*"], false),
+        ] {
+            assert_eq!(parse(IF_NONE_MATCH, values).unwrap().holds(3), holds, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_entity_tag_is_told() {
+        for value in ["3", "\"3", "3\"", "'3'", "w/\"3\"", "\""] {
+            let error = parse(IF_MATCH, &[value]).unwrap_err();
+            assert!(error.message.starts_with("if-match must be * or a list"), "{value}");
+        }
+    }
+}

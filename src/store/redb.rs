@@ -1,0 +1,160 @@
+//! A store in one file, by the redb database. What was answered is on the disk.
+//!
+//! All todos are in memory as well: reading never waits for the disk. Changes wait in a queue; one task takes all that
+//! are waiting, makes them in memory, writes them in one transaction with one `fsync`, and only then answers each. In
+//! between nothing else runs, as a WebAssembly module has one thread, so nobody sees what is not on the disk yet. When
+//! the disk fails, memory goes back to what it was.
+
+mod database;
+mod disk;
+mod open;
+mod owner;
+mod tables;
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
+
+use super::collection::{AllTodos, Collection};
+use super::{Change, Outcome, Page, Query, Store, StoreError};
+use crate::todo::{Todo, TodoId};
+use database::TodoDatabase;
+use owner::Owner;
+
+pub use open::OpenError;
+
+/// How often the owner looks for somebody who asks whether it is alive: see [`Owner`].
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A store in one file.
+///
+/// [`run`](Self::run) must be running for changes to be made.
+pub struct RedbStore {
+    state: Mutex<State>,
+    queue: Mutex<Vec<Waiting>>,
+    queued: Notify,
+}
+
+struct State {
+    todos: Collection,
+    database: TodoDatabase,
+    /// `None` where there is no file, in tests.
+    owner: Option<Owner>,
+}
+
+/// A change that waits for the next transaction, and whom to tell.
+struct Waiting {
+    change: Change,
+    reply: oneshot::Sender<Result<Outcome, StoreError>>,
+}
+
+/// The file belongs to another server now: this one must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ousted;
+
+impl fmt::Display for Ousted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("another server has taken over the store's file, so this one ends")
+    }
+}
+
+impl std::error::Error for Ousted {}
+
+impl RedbStore {
+    fn new(todos: Collection, database: TodoDatabase, owner: Option<Owner>) -> Self {
+        let state = State { todos, database, owner };
+        Self { state: Mutex::new(state), queue: Mutex::default(), queued: Notify::new() }
+    }
+
+    /// Makes the changes that are waiting, for as long as the file is this server's.
+    pub async fn run(&self) -> Ousted {
+        let mut looked = Instant::now();
+        loop {
+            // Whoever is ready at the same time gets its change into this batch.
+            let _ = tokio::time::timeout(LOOK, self.queued.notified()).await;
+            let batch = std::mem::take(&mut *lock(&self.queue));
+            let mut state = lock(&self.state);
+            if !batch.is_empty() && state.commit(batch).is_err() {
+                return Ousted;
+            }
+            if looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                if state.owner.as_ref().is_some_and(|owner| !owner.is_confirmed()) {
+                    return Ousted;
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    /// Makes all changes of `batch` in one transaction.
+    fn commit(&mut self, batch: Vec<Waiting>) -> Result<(), Ousted> {
+        let (changes, replies): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|waiting| (waiting.change, waiting.reply)).unzip();
+        let results = self.make(changes);
+        // An answer may leave only if the file was still ours after the last write to it: whoever takes it over copies it
+        // first, and so has what was written before.
+        if self.owner.as_ref().is_some_and(|owner| !owner.is_ours()) {
+            return Err(Ousted);
+        }
+        for (reply, result) in replies.into_iter().zip(results) {
+            // A client that is gone does not want to know.
+            let _ = reply.send(result);
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, changes: Vec<Change>) -> Vec<Result<Outcome, StoreError>> {
+        let count = changes.len();
+        if let Err(error) = self.database.prepare(&mut self.todos) {
+            return vec![Err(error); count];
+        }
+        let mut effects = Vec::new();
+        let mut results = Vec::with_capacity(count);
+        for change in changes {
+            results.push(self.todos.apply(change).map(|(outcome, more)| {
+                effects.extend(more);
+                outcome
+            }));
+        }
+        if effects.is_empty() {
+            return results;
+        }
+        if let Err(error) = self.database.write(&effects, self.todos.next_id()) {
+            self.todos.revert(effects);
+            return vec![Err(error); count];
+        }
+        results
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic ends the process, so nobody ever sees a poisoned lock.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store for RedbStore {
+    async fn get(&self, id: TodoId) -> Result<Option<Arc<Todo>>, StoreError> {
+        Ok(lock(&self.state).todos.get(id).cloned())
+    }
+
+    async fn all(&self) -> Result<AllTodos, StoreError> {
+        lock(&self.state).todos.all()
+    }
+
+    async fn find(&self, query: &Query) -> Result<Page, StoreError> {
+        Ok(lock(&self.state).todos.find(query))
+    }
+
+    async fn change(&self, change: Change) -> Result<Outcome, StoreError> {
+        let (reply, result) = oneshot::channel();
+        lock(&self.queue).push(Waiting { change, reply });
+        self.queued.notify_one();
+        result.await.unwrap_or(Err(StoreError::Failed))
+    }
+}

@@ -1,0 +1,136 @@
+//! How a file becomes a store: everything is done on a copy, which takes the file's place only when all is well.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use redb::{Database, DatabaseError, StorageError};
+
+use super::RedbStore;
+use super::database::TodoDatabase;
+use super::disk::{FileDisk, Storage};
+use super::owner::{OwnError, Owner, beside};
+use super::tables::{self, Contents};
+use crate::store::collection::Collection;
+
+/// What every file of redb begins with.
+const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
+
+/// Why a file cannot be a store: one sentence that names it.
+#[derive(Debug)]
+pub struct OpenError {
+    file: PathBuf,
+    reason: String,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "cannot keep todos in {}: {}", self.file.display(), self.reason)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl RedbStore {
+    /// Opens the store in `file`, which is made if it is not there, with the two sample todos or empty. It takes
+    /// `max_bytes` of texts, each todo counting 100 bytes more; what is there already stays in any case.
+    ///
+    /// Waits for most of a second if another server died as the file's owner.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file is no store, is damaged, comes from a newer version, cannot be read or written, or is
+    /// another server's. It is then what it was, byte for byte.
+    pub fn open(file: &Path, max_bytes: usize, samples: bool) -> Result<Self, OpenError> {
+        let failed = |reason: String| OpenError { file: file.to_owned(), reason };
+        let owner = Owner::of(file).map_err(|error| {
+            failed(match error {
+                OwnError::InUse => "another server uses it".to_owned(),
+                OwnError::Io(error) => format!("its folder cannot be written to: {error}"),
+            })
+        })?;
+        let copy = beside(file, "new");
+        let opened = open_copy(file, &copy, max_bytes, samples).and_then(|opened| {
+            // From here on the file of that name is the one that is open.
+            replace(file, &copy).map_err(|error| format!("it cannot be replaced: {error}"))?;
+            Ok(opened)
+        });
+        let (database, contents) = opened.map_err(|reason| {
+            let _ = fs::remove_file(&copy);
+            failed(reason)
+        })?;
+        let database = TodoDatabase::new(database, Box::new(FileDisk(file.to_owned())), &contents);
+        Ok(Self::new(contents.into_collection(max_bytes), database, Some(owner)))
+    }
+}
+
+fn open_copy(
+    file: &Path,
+    copy: &Path,
+    max_bytes: usize,
+    samples: bool,
+) -> Result<(Database, Contents), String> {
+    let is_new = match has_magic(file) {
+        Ok(true) => false,
+        Ok(false) => return Err("it is not a database of todos".to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(format!("it cannot be read: {error}")),
+    };
+    let storage = make_copy(file, copy, is_new).map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            format!("opening it takes room for a copy beside it: {error}")
+        }
+        _ => format!("it cannot be copied: {error}"),
+    })?;
+    open_database(storage, is_new, max_bytes, samples)
+}
+
+/// Opens what is in `storage`, or makes a new database there.
+pub(super) fn open_database(
+    storage: Storage,
+    is_new: bool,
+    max_bytes: usize,
+    samples: bool,
+) -> Result<(Database, Contents), String> {
+    let database = tables::open(storage).map_err(|error| match error {
+        DatabaseError::Storage(StorageError::Corrupted(reason)) => {
+            format!("it is damaged: {reason}")
+        }
+        error => format!("it is damaged or cannot be read: {error}"),
+    })?;
+    if is_new {
+        let mut todos = Collection::new(max_bytes);
+        let effects = if samples { todos.add_samples() } else { Vec::new() };
+        tables::write(&database, &effects, todos.next_id(), 1)
+            .map_err(|error| format!("it cannot be written: {error}"))?;
+    }
+    let contents = tables::read(&database).map_err(|error| error.to_string())?;
+    Ok((database, contents))
+}
+
+/// Whether `file` begins like a database of redb. Saves copying what is none.
+fn has_magic(file: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(file)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    Ok(start == MAGIC)
+}
+
+fn make_copy(file: &Path, copy: &Path, is_new: bool) -> io::Result<Storage> {
+    let mut target =
+        OpenOptions::new().read(true).write(true).create(true).truncate(true).open(copy)?;
+    if !is_new {
+        io::copy(&mut File::open(file)?, &mut target)?;
+        target.sync_all()?;
+    }
+    Storage::from_file(target)
+}
+
+fn replace(file: &Path, copy: &Path) -> io::Result<()> {
+    fs::rename(copy, file)?;
+    // The new name must be on the disk before the first answer. Not every system lets a folder be opened for that; on
+    // the others it gets there with the first transaction.
+    if let Some(Ok(folder)) = file.parent().map(File::open) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
