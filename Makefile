@@ -10,7 +10,7 @@ e2e := --manifest-path e2e/Cargo.toml
 module := target/wasm32-wasip1/release/todo.wasm
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint unit e2e fmt setup clean distclean
+.PHONY: help run build test lint unit e2e crash fmt setup clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' Makefile | \
@@ -38,6 +38,10 @@ unit: setup ## run the tests inside WasmEdge
 
 e2e: build ## run the tests that talk to the real server
 	@$(env) scripts/native.sh $(module) >/dev/null && cargo e2e --locked
+
+crash: build ## kill the server ROUNDS (200) times under load and look for lost changes
+	@$(env) scripts/native.sh $(module) >/dev/null && \
+	  CRASH_ROUNDS=$${ROUNDS:-200} cargo e2e --locked crash -- --nocapture
 
 fmt: setup ## format the sources
 	@$(env) cargo fmt --all

@@ -12,7 +12,7 @@ use std::future::Future;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use hyper::{Body, Request, Response};
@@ -83,6 +83,9 @@ const MAX_REFUSALS: usize = 64;
 /// Long enough not to burn the processor, short enough not to be noticed when one is free again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long after a first message that none can be accepted the next one may come.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
 /// Serves `service` on `listener` for as long as the process lives.
 pub async fn serve<S: Service>(
     listener: TcpListener,
@@ -95,23 +98,22 @@ pub async fn serve<S: Service>(
     let limits = Arc::new(limits);
     // The runtime keeps the descriptor of its first timer. Now there is one left for it.
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let mut accepting = true;
+    let mut told = None;
     loop {
         let (stream, client) = match accept(&listener).await {
             Ok(accepted) => accepted,
             // A client that is gone before it was accepted is its own affair.
             Err(error) if is_gone(&error) => continue,
             Err(error) => {
-                if accepting {
+                if told.is_none_or(|told: Instant| told.elapsed() >= TELL_AGAIN) {
+                    told = Some(Instant::now());
                     // Not `eprintln!`: it panics when nobody listens.
                     let _ = writeln!(io::stderr(), "todo: cannot accept connections now: {error}");
                 }
-                accepting = false;
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        accepting = true;
         if let Ok(permit) = connections.clone().try_acquire_owned() {
             let (service, limits) = (service.clone(), limits.clone());
             tasks.spawn(async move {

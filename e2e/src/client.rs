@@ -135,6 +135,38 @@ impl Client {
         self.request("POST", target, &[], body.as_ref())
     }
 
+    /// Sends a request and reads the answer, if the server lives long enough.
+    pub fn try_request(&mut self, method: &str, target: &str, body: &[u8]) -> Option<Response> {
+        let length = body.len();
+        let head =
+            format!("{method} {target} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n");
+        self.stream.write_all(&[head.as_bytes(), body].concat()).ok()?;
+        loop {
+            if let Some(response) = self.take_response() {
+                return Some(response);
+            }
+            let mut chunk = [0; 4_096];
+            match self.stream.read(&mut chunk) {
+                Ok(0) | Err(_) => return None,
+                Ok(count) => self.buffer.extend_from_slice(&chunk[..count]),
+            }
+        }
+    }
+
+    /// An answer that is there as a whole.
+    fn take_response(&mut self) -> Option<Response> {
+        let mut headers = [httparse::EMPTY_HEADER; 64];
+        let mut parser = httparse::Response::new(&mut headers);
+        let httparse::Status::Complete(head) = parser.parse(&self.buffer).ok()? else {
+            return None;
+        };
+        let length = parser.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length"));
+        let length: usize =
+            length.map_or(0, |h| std::str::from_utf8(h.value).unwrap().parse().unwrap());
+        let complete = self.buffer.len() >= head + length;
+        complete.then(|| self.response())
+    }
+
     /// Reads one whole answer.
     pub fn response(&mut self) -> Response {
         let mut response = self.response_head();

@@ -42,6 +42,7 @@ pub struct Builder {
     settings: Vec<(String, String)>,
     max_descriptors: Option<u32>,
     log_reader_leaves: bool,
+    max_file_bytes: Option<u64>,
 }
 
 /// What a server that ended by itself left behind.
@@ -66,6 +67,17 @@ impl Builder {
         self
     }
 
+    /// Keeps todos in `folder`, which the server sees as `/data`.
+    pub fn data(self, folder: &Path) -> Self {
+        self.set("DATA_DIR", folder.display())
+    }
+
+    /// Bounds the size of the files that it writes, as a full disk would: see [`Server::lift_file_limit`].
+    pub fn max_file_bytes(mut self, bytes: u64) -> Self {
+        self.max_file_bytes = Some(bytes);
+        self
+    }
+
     /// Closes the reading end of the server's standard output as soon as the address is known.
     pub fn log_reader_leaves(mut self) -> Self {
         self.log_reader_leaves = true;
@@ -79,10 +91,13 @@ impl Builder {
         let (sender, listening) = mpsc::channel();
         let stdout = child.stdout.take().expect("piped");
         if self.log_reader_leaves {
-            // One byte at a time: what is read too much would be lost with the reader.
-            let mut line = String::new();
-            BufReader::with_capacity(1, stdout).read_line(&mut line).expect("a line");
-            sender.send(line.trim_end().to_owned()).expect("the receiver is there");
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let is_last = line.contains(" listens on ");
+                sender.send(line).expect("the receiver is there");
+                if is_last {
+                    break;
+                }
+            }
         } else {
             collect(stdout, output.clone(), Some(sender));
         }
@@ -110,15 +125,16 @@ impl Builder {
 
     fn spawn(&self) -> Child {
         let launcher = repository().join("scripts/run-wasm.sh");
-        let mut command = match self.max_descriptors {
-            None => Command::new(launcher),
-            Some(count) => {
-                let mut command = Command::new("sh");
-                command.arg("-c").arg(format!("ulimit -n {count} && exec \"$@\"")).arg("sh");
-                command.arg(launcher);
-                command
-            }
-        };
+        let mut command = Command::new("sh");
+        let mut script = String::new();
+        if let Some(count) = self.max_descriptors {
+            script += &format!("ulimit -n {count} && ");
+        }
+        if let Some(bytes) = self.max_file_bytes {
+            // The signal is ignored: what remains is an error of the write.
+            script += &format!("trap '' XFSZ && exec prlimit --fsize={bytes}: \"$@\"; ");
+        }
+        command.arg("-c").arg(script + "exec \"$@\"").arg("sh").arg(launcher);
         command
             .arg(native_module())
             .env("HOST", "127.0.0.1")
@@ -166,7 +182,12 @@ impl Server {
 
     /// A server with settings of the test's own.
     pub fn builder() -> Builder {
-        Builder { settings: Vec::new(), max_descriptors: None, log_reader_leaves: false }
+        Builder {
+            settings: Vec::new(),
+            max_descriptors: None,
+            log_reader_leaves: false,
+            max_file_bytes: None,
+        }
     }
 
     fn wait_for_address(&self, lines: &Receiver<String>) -> SocketAddr {
@@ -249,6 +270,31 @@ impl Server {
         thread::sleep(Duration::from_millis(500));
         let used = self.cpu_ticks() - before;
         assert!(used <= 5, "{used} ticks of processor time in half a second");
+    }
+
+    /// Takes away the bound of [`Builder::max_file_bytes`].
+    pub fn lift_file_limit(&self) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited:"]).status();
+        assert!(status.expect("prlimit starts").success());
+    }
+
+    /// Ends it at once, as a crash or a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it is alive");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Waits until it ends by itself, and tells its exit code.
+    pub fn wait_for_end(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the process can be waited for") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Sends it a signal, such as `STOP`.

@@ -207,7 +207,10 @@ pub async fn delete_todo(store: &impl Store, id: &str, headers: &HeaderMap) -> A
 fn parse_id(text: &str) -> Result<TodoId, ApiError> {
     let is_canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     if !is_canonical {
-        return Err(ApiError::bad_request("the id in the path must be a positive integer"));
+        let shown: String = text.chars().take(40).collect();
+        return Err(ApiError::bad_request(format!(
+            "{shown:?} is not an id: a positive integer is"
+        )));
     }
     // An integer that is too large is an id that no todo has.
     text.parse().map_err(|_| ApiError::no_todo(text))

@@ -10,7 +10,7 @@ use regex_lite::Regex;
 use serde_json::Value;
 
 /// Headers that are part of the contract.
-const HEADERS: [&str; 9] = [
+const HEADERS: [&str; 11] = [
     "access-control-allow-headers",
     "access-control-allow-methods",
     "access-control-allow-origin",
@@ -18,6 +18,8 @@ const HEADERS: [&str; 9] = [
     "allow",
     "connection",
     "content-type",
+    "etag",
+    "link",
     "location",
     "vary",
 ];
@@ -132,11 +134,65 @@ fn the_answers_are_those_of_the_golden_file() {
     api.post(b"{\"title\":\"\xff\"}");
     api.post(r#"{"title":"\ud800"}"#);
 
+    let one = "/api/todos/3";
+    api.get(one);
+    api.get("/api/todos/3/");
+    api.request("GET", one, &["If-None-Match: \"1\""], "");
+    api.request("GET", one, &["If-None-Match: W/\"1\", \"7\""], "");
+    api.request("GET", one, &["If-None-Match: \"2\""], "");
+    api.request("GET", one, &["If-Match: \"2\""], "");
+    api.request("PUT", one, &[], r#"{"title":"put","description":"d","completed":true}"#);
+    api.request("PUT", one, &["If-Match: \"1\""], r#"{"title":"late"}"#);
+    api.request("PUT", one, &["If-Match: \"2\""], r#"{"title":"put again"}"#);
+    api.request("PUT", one, &["If-None-Match: *"], r#"{"title":"x"}"#);
+    api.request("PUT", one, &["If-Match: 3"], r#"{"title":"x"}"#);
+    api.request("PUT", one, &[], r#"{"description":"y"}"#);
+    api.request("PUT", one, &[], r#"{"title":"x","completed":null}"#);
+    api.request("PUT", "/api/todos/99", &[], r#"{"title":"x"}"#);
+    api.request("PATCH", one, &[], r#"{"description":"patched"}"#);
+    api.request("PATCH", one, &[], r#"{"completed":true,"id":9,"more":1}"#);
+    api.request("PATCH", one, &["If-Match: *"], r#"{"description":null}"#);
+    api.request("PATCH", one, &[], "{}");
+    api.request("PATCH", one, &["If-Match: \"1\", \"2\""], r#"{"title":"late"}"#);
+    api.request("PATCH", one, &[], r#"{"title":null}"#);
+    api.request("PATCH", one, &[], r#"{"completed":"yes"}"#);
+    api.request("PATCH", one, &[], r#"[{"op":"remove","path":"/title"}]"#);
+    api.request("PATCH", "/api/todos/99", &[], "{}");
+
+    api.get("/api/todos?completed=true");
+    api.get("/api/todos?completed=false&sort=-title&limit=2");
+    api.get("/api/todos?completed=false&sort=-title&limit=2&offset=2");
+    api.get("/api/todos?q=DOCKER");
+    api.get("/api/todos?q=%EC%9E%A5&sort=-created_at");
+    api.get("/api/todos?limit=1&offset=99");
+    api.get("/api/todos?unknown=1");
+    api.get("/api/todos?limit=0");
+    api.get("/api/todos?offset=-1");
+    api.get("/api/todos?completed=maybe");
+    api.get("/api/todos?sort=size");
+    api.get("/api/todos?q=a&q=b");
+
+    api.request("DELETE", one, &["If-Match: \"1\""], "");
+    api.request("DELETE", one, &[], "");
+    api.request("DELETE", one, &[], "");
+    api.get(one);
+    api.request("DELETE", "/api/todos", &[], "");
+    api.request("DELETE", "/api/todos?completed=false", &[], "");
+    api.request("DELETE", "/api/todos?completed=true", &[], "");
+    api.request("DELETE", "/api/todos?completed=true", &[], "");
+    api.get("/api/todos");
+    api.post(r#"{"title":"ids go on"}"#);
+
+    for id in ["abc", "0", "-1", "01", "1.0", "99999999999999999999999"] {
+        api.get(&format!("/api/todos/{id}"));
+    }
+    api.request("POST", "/api/todos/1", &[], "{}");
+
     api.get("/nowhere");
     api.get("/api");
     api.get("/api/todos//");
     api.request("PUT", "/health", &[], "");
-    api.request("DELETE", "/api/todos", &[], "");
+    api.request("PATCH", "/api/todos", &[], "{}");
     api.request("BREW", "/", &[], "");
 
     let origin = "Origin: http://page.test";
@@ -155,7 +211,10 @@ fn the_answers_are_those_of_the_golden_file() {
         fs::write(&path, &api.text).unwrap();
     }
     let golden = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(api.text, golden, "UPDATE_GOLDEN=1 writes {} anew", path.display());
+    for (number, (now, before)) in (1..).zip(api.text.lines().zip(golden.lines())) {
+        assert_eq!(now, before, "line {number}; UPDATE_GOLDEN=1 writes {} anew", path.display());
+    }
+    assert_eq!(api.text.lines().count(), golden.lines().count());
 }
 
 #[test]

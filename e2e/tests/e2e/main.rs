@@ -2,8 +2,11 @@
 
 mod addresses;
 mod contract;
+mod crash;
+mod durability;
 mod framing;
 mod limits;
+mod races;
 mod resets;
 mod start;
 mod structure;

@@ -140,7 +140,8 @@ fn the_readme_has_every_setting_as_it_is() {
     let rows = config.split(": Setting = Setting {").skip(1).map(|setting| {
         let [name, default, values, meaning] =
             ["name", "default", "values", "meaning"].map(|name| field(setting, name));
-        format!("| `{name}` | `{default}` | {values} | {meaning} |")
+        let default = if default.is_empty() { "–".into() } else { format!("`{default}`") };
+        format!("| `{name}` | {default} | {values} | {meaning} |")
     });
     let written = readme
         .lines()
