@@ -1,9 +1,7 @@
 //! Reads the settings, opens the store and the socket, and serves.
 
 use std::fmt::Display;
-use std::fs::{self, File};
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,7 +9,7 @@ use todo::access_log::AccessLog;
 use todo::config::{Config, DatabaseUrl};
 use todo::http::{App, RequestLimits};
 use todo::server::{self, Limits};
-use todo::store::{AnyStore, MemoryStore, OpenError, RedbStore};
+use todo::store::{AnyStore, Place};
 use todo::tasks::Tasks;
 use tokio::sync::oneshot;
 
@@ -34,8 +32,15 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> ExitCode {
-    let store = match open_store(&config) {
-        Ok(store) => Arc::new(store),
+    let place = config.database.clone().map(|database| match database {
+        DatabaseUrl::Memory => Place::Memory,
+        DatabaseUrl::Redb(file) => Place::Redb(file),
+    });
+    let store = match AnyStore::open(place, config.max_store_bytes, config.seed_todos) {
+        Ok((store, description)) => {
+            say(&mut io::stdout(), format!("todo: {description}"));
+            Arc::new(store)
+        }
         Err(error) => return fail(EX_IOERR, error),
     };
     let (listener, address) = match server::listen(config.host, config.port) {
@@ -73,38 +78,6 @@ async fn run(config: Config) -> ExitCode {
         Ok(ousted) => fail(EX_IOERR, ousted),
         Err(error) => fail(EX_SOFTWARE, error),
     }
-}
-
-/// Opens the store that the settings name, and says which one it is and why.
-fn open_store(config: &Config) -> Result<AnyStore, OpenError> {
-    let folder = Path::new("/data");
-    let (database, reason) = match &config.database {
-        Some(database) => (database.clone(), "as DATABASE_URL says"),
-        None if is_writable(folder) => {
-            let file = folder.join("todos.redb");
-            (DatabaseUrl::Redb(file), "because the folder /data can be written to")
-        }
-        None => (DatabaseUrl::Memory, "because there is no folder /data to write to"),
-    };
-    let (max_bytes, samples) = (config.max_store_bytes, config.seed_todos);
-    match database {
-        DatabaseUrl::Memory => {
-            say(&mut io::stdout(), format!("todo: todos end with the process, {reason}"));
-            Ok(AnyStore::Memory(MemoryStore::new(max_bytes, samples)))
-        }
-        DatabaseUrl::Redb(file) => {
-            let store = RedbStore::open(&file, max_bytes, samples)?;
-            say(&mut io::stdout(), format!("todo: todos are kept in {}, {reason}", file.display()));
-            Ok(AnyStore::Redb(store))
-        }
-    }
-}
-
-/// A file can be created in `folder`. WASI tells nothing of permissions, so this tries.
-fn is_writable(folder: &Path) -> bool {
-    let probe = folder.join(".todo-probe");
-    let created = File::create(&probe).is_ok();
-    created && fs::remove_file(&probe).is_ok()
 }
 
 fn cannot_listen(config: &Config, error: &io::Error) -> String {

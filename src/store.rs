@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::todo::{NewTodo, Revision, Todo, TodoId, TodoUpdate};
 
-pub use any::AnyStore;
+pub use any::{AnyStore, Place};
 pub use collection::AllTodos;
 pub use memory::MemoryStore;
 pub use query::{Order, Page, Query};

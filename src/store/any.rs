@@ -1,9 +1,12 @@
 //! The store that the settings name.
 
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{
-    AllTodos, Change, MemoryStore, Ousted, Outcome, Page, Query, RedbStore, Store, StoreError,
+    AllTodos, Change, MemoryStore, OpenError, Ousted, Outcome, Page, Query, RedbStore, Store,
+    StoreError,
 };
 use crate::todo::{Todo, TodoId};
 
@@ -15,7 +18,49 @@ pub enum AnyStore {
     Redb(RedbStore),
 }
 
+/// Where todos are to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In memory.
+    Memory,
+    /// In a file of redb.
+    Redb(PathBuf),
+}
+
+/// The file that todos are kept in when nobody says otherwise, if its folder is there.
+const DEFAULT_FILE: &str = "/data/todos.redb";
+
 impl AnyStore {
+    /// Opens the store at `place`, or where it is best without one, and tells in one sentence where that is and why. The
+    /// store takes `max_bytes` of texts, each todo counting 100 bytes more; a new one has the two sample todos, or none.
+    ///
+    /// # Errors
+    /// [`OpenError`] when a file cannot be the store.
+    pub fn open(
+        place: Option<Place>,
+        max_bytes: usize,
+        samples: bool,
+    ) -> Result<(Self, String), OpenError> {
+        let default = Path::new(DEFAULT_FILE);
+        let (place, reason) = match place {
+            Some(place) => (place, "as DATABASE_URL says"),
+            None if default.parent().is_some_and(is_writable) => {
+                (Place::Redb(default.into()), "because the folder /data can be written to")
+            }
+            None => (Place::Memory, "because there is no folder /data to write to"),
+        };
+        Ok(match place {
+            Place::Memory => {
+                let store = Self::Memory(MemoryStore::new(max_bytes, samples));
+                (store, format!("todos end with the process, {reason}"))
+            }
+            Place::Redb(file) => {
+                let store = Self::Redb(RedbStore::open(&file, max_bytes, samples)?);
+                (store, format!("todos are kept in {}, {reason}", file.display()))
+            }
+        })
+    }
+
     /// What the store has to do by itself; must be running for changes to be made. Ends when the store is lost.
     pub async fn run(&self) -> Ousted {
         match self {
@@ -23,6 +68,12 @@ impl AnyStore {
             Self::Redb(store) => store.run().await,
         }
     }
+}
+
+/// A file can be created in `folder`. WASI tells nothing of permissions, so this tries.
+fn is_writable(folder: &Path) -> bool {
+    let probe = folder.join(".todo-probe");
+    File::create(&probe).is_ok() && fs::remove_file(&probe).is_ok()
 }
 
 impl Store for AnyStore {
