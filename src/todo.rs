@@ -1,5 +1,6 @@
 //! What a todo is. The only way to make one is through the checks of this module.
 
+mod fields;
 mod input;
 mod text;
 
@@ -7,6 +8,7 @@ use serde::Serialize;
 
 use crate::clock::Timestamp;
 
+pub use fields::TodoFields;
 pub use input::{NewTodo, TodoUpdate};
 pub use text::{Description, Invalid, Title};
 

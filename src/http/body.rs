@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::body::{Body, HttpBody};
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use tokio::time::timeout;
 
 use super::error::ApiError;
@@ -29,11 +30,11 @@ impl RequestBody {
         self.unread
     }
 
-    /// Reads the body as one JSON object (RFC 8259).
+    /// Reads the body as one value in JSON (RFC 8259), an object.
     ///
     /// # Errors
     /// 400 when it is no JSON object, not UTF-8, or cut off; 408 when it takes too long; 413 when it is too large.
-    pub async fn json_object(&mut self) -> Result<Map<String, Value>, ApiError> {
+    pub async fn json_object<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
         let bytes = self.bytes().await?;
         parse_object(&bytes)
     }
@@ -73,24 +74,23 @@ impl RequestBody {
     }
 }
 
-fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         ApiError::bad_request(format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
     })?;
     if text.trim_ascii().is_empty() {
         return Err(ApiError::bad_request("the body is empty, a JSON object is expected"));
     }
-    match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(ApiError::bad_request("the body must be a JSON object")),
-        Err(error) if error.is_eof() => {
-            Err(ApiError::bad_request(format!("the JSON ends too early, at byte {}", bytes.len())))
-        }
-        Err(error) => {
-            let position = byte_position(text, &error);
-            Err(ApiError::bad_request(format!("the JSON is invalid at byte {position}")))
-        }
-    }
+    serde_json::from_str(text).map_err(|error| {
+        ApiError::bad_request(match error.classify() {
+            // JSON, but not of the kind that is wanted.
+            Category::Data => "the body must be a JSON object".to_owned(),
+            Category::Eof => format!("the JSON ends too early, at byte {}", bytes.len()),
+            Category::Syntax | Category::Io => {
+                format!("the JSON is invalid at byte {}", byte_position(text, &error))
+            }
+        })
+    })
 }
 
 /// Where `error` is in `text`, in bytes from 0.
@@ -102,15 +102,19 @@ fn byte_position(text: &str, error: &serde_json::Error) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Map, Value};
+
     use super::*;
 
+    type Object = Map<String, Value>;
+
     fn error(bytes: &[u8]) -> String {
-        parse_object(bytes).unwrap_err().message.into_owned()
+        parse_object::<Object>(bytes).unwrap_err().message.into_owned()
     }
 
     #[test]
     fn an_object_is_taken() {
-        assert_eq!(parse_object(br#" {"a":1} "#).unwrap().len(), 1);
+        assert_eq!(parse_object::<Object>(br#" {"a":1} "#).unwrap().len(), 1);
     }
 
     #[test]

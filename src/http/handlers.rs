@@ -129,7 +129,7 @@ impl AsRef<[u8]> for SharedText {
 
 /// `POST /api/todos`
 pub async fn create_todo(store: &impl Store, body: &mut RequestBody) -> Answer {
-    let new = NewTodo::from_json(&body.json_object().await?)?;
+    let new = NewTodo::from_fields(&body.json_object().await?)?;
     let Outcome::Stored(todo) = store.change(Change::Create(new)).await? else {
         return Err(StoreError::Failed.into());
     };
@@ -178,7 +178,7 @@ pub async fn replace_todo(
     body: &mut RequestBody,
 ) -> Answer {
     let (id, condition) = (parse_id(id)?, condition(headers)?);
-    let update = TodoUpdate::replacement_from_json(&body.json_object().await?)?;
+    let update = TodoUpdate::replacement_from_fields(&body.json_object().await?)?;
     changed(store, Change::Update(id, update, condition)).await
 }
 
@@ -190,7 +190,7 @@ pub async fn patch_todo(
     body: &mut RequestBody,
 ) -> Answer {
     let (id, condition) = (parse_id(id)?, condition(headers)?);
-    let update = TodoUpdate::patch_from_json(&body.json_object().await?)?;
+    let update = TodoUpdate::patch_from_fields(&body.json_object().await?)?;
     changed(store, Change::Update(id, update, condition)).await
 }
 

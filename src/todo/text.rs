@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// A title: 1 to 500 characters without white space around them.
+/// A title: 1 to 500 characters without white space around them, and without NUL, which not every database can store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Title(Box<str>);
@@ -22,6 +22,9 @@ impl Title {
         if text.is_empty() {
             return Err(Invalid::new("title must not be blank"));
         }
+        if text.contains('\0') {
+            return Err(Invalid::new("title must not contain the character NUL"));
+        }
         if exceeds(text, Self::MAX_CHARS) {
             return Err(Invalid::new("title must have at most 500 characters"));
         }
@@ -34,7 +37,7 @@ impl Title {
     }
 }
 
-/// A description: at most 10,000 characters, kept as they came.
+/// A description: at most 10,000 characters without NUL, kept as they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Description(Box<str>);
@@ -48,6 +51,9 @@ impl Description {
     /// # Errors
     /// [`Invalid`] when there are more than [`MAX_CHARS`](Self::MAX_CHARS) characters.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if text.contains('\0') {
+            return Err(Invalid::new("description must not contain the character NUL"));
+        }
         if exceeds(text, Self::MAX_CHARS) {
             return Err(Invalid::new("description must have at most 10000 characters"));
         }
@@ -105,6 +111,12 @@ mod tests {
         assert!(Title::parse(&"가".repeat(501)).is_err());
         assert!(Title::parse(&"🦀".repeat(500)).is_ok());
         assert!(Title::parse(&format!("  {}  ", "x".repeat(500))).is_ok());
+    }
+
+    #[test]
+    fn nul_is_refused() {
+        assert!(Title::parse("a\0b").is_err());
+        assert!(Description::parse("\0").is_err());
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn the_answers_are_those_of_the_golden_file() {
     api.get("/api/todos/");
 
     api.post(r#"{"title":"x","description":"y"}"#);
-    api.post(r#"{"title":"  장보기  ","id":99,"completed":true,"created_at":"never","more":[]}"#);
+    api.post(r#"{"title":"  장보기  ","id":99,"completed":true,"created_at":"never","more":[1e999,"\udc00"]}"#);
     api.request("POST", "/api/todos/", &["Content-Type: text/plain"], r#"{"title":"z"}"#);
     api.get("/api/todos");
 
@@ -127,6 +127,7 @@ fn the_answers_are_those_of_the_golden_file() {
     api.post(r#"{"title":" \t\n"}"#);
     api.post(r#"{"title":7}"#);
     api.post(r#"{"title":"x","description":["y"]}"#);
+    api.post(r#"{"title":"a\u0000b"}"#);
     api.post(r#"{"title":"x"} and more"#);
     api.post(r#"{"title":"x",}"#);
     api.post(r#"["title"]"#);
