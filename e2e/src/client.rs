@@ -59,11 +59,12 @@ impl Client {
         Self::new(stream)
     }
 
-    /// Connects with a receive buffer of about `bytes`.
-    pub fn connect_with_receive_buffer(address: SocketAddr, bytes: usize) -> Self {
+    /// Connects with buffers of about `bytes` in both directions.
+    pub fn connect_with_buffers(address: SocketAddr, bytes: usize) -> Self {
         let socket =
             Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
         socket.set_recv_buffer_size(bytes).expect("a size");
+        socket.set_send_buffer_size(bytes).expect("a size");
         socket.connect(&address.into()).expect("the server accepts");
         Self::new(socket.into())
     }

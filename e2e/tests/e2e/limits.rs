@@ -51,7 +51,8 @@ fn endless_chunk_framing_is_cut_off() {
 #[test]
 fn the_refusal_of_a_large_body_reaches_a_client_that_sends_all_of_it_first() {
     let server = Server::start();
-    let mut client = server.connect();
+    // Nothing of the body can hide in a buffer: the server has to take it.
+    let mut client = Client::connect_with_buffers(server.address(), 4_096);
     let title = "x".repeat(2_000_000);
     let response = client.post("/api/todos", format!(r#"{{"title":"{title}"}}"#));
     assert_eq!(response.status, 413);
@@ -159,7 +160,7 @@ fn a_client_that_does_not_take_its_answers_is_dropped() {
     }
     drop(client);
     // 20 todos make an answer of 200 kB; a thousand of them are more than any socket buffer takes.
-    let mut stuck = Client::connect_with_receive_buffer(server.address(), 4_096);
+    let mut stuck = Client::connect_with_buffers(server.address(), 4_096);
     stuck.send_until_blocked(&b"GET /api/todos HTTP/1.1\r\nHost: test\r\n\r\n".repeat(1_000));
     server.wait_for_descriptors(before);
     server.assert_serves();

@@ -76,7 +76,7 @@ fn resets_within_the_body() {
 fn resets_while_the_answer_is_sent() {
     survives(|server| {
         // A pipeline of answers that do not fit into the small buffer of the client.
-        let mut client = Client::connect_with_receive_buffer(server.address(), 4_096);
+        let mut client = Client::connect_with_buffers(server.address(), 4_096);
         client.send("GET /api/todos HTTP/1.1\r\nHost: test\r\n\r\n".repeat(50));
         client.read_once();
         client.reset();

@@ -57,7 +57,7 @@ fn a_client_that_closed_its_half_and_does_not_read_uses_no_processor_time() {
     for _ in 0..20 {
         assert_eq!(client.post("/api/todos", &body).status, 201);
     }
-    let mut stuck = Client::connect_with_receive_buffer(server.address(), 4_096);
+    let mut stuck = Client::connect_with_buffers(server.address(), 4_096);
     stuck.send("GET /api/todos HTTP/1.1\r\nHost: test\r\n\r\n".repeat(100));
     stuck.half_close();
     thread::sleep(Duration::from_millis(100));
