@@ -35,7 +35,7 @@ const MAX_TARGET_BYTES: usize = 8_192;
 /// The API over one store.
 pub struct App<S> {
     store: Arc<S>,
-    long_answers: Arc<Semaphore>,
+    pages_kib: Arc<Semaphore>,
     access_log: Arc<AccessLog>,
     tasks: Tasks,
     limits: RequestLimits,
@@ -63,7 +63,7 @@ impl<S: Store> App<S> {
     ) -> Self {
         Self {
             store,
-            long_answers: Arc::new(Semaphore::new(handlers::MAX_LONG_ANSWERS)),
+            pages_kib: Arc::new(Semaphore::new(handlers::MAX_PAGES_KIB)),
             access_log,
             tasks,
             limits,
@@ -103,7 +103,7 @@ impl<S: Store> App<S> {
         match operation {
             Operation::ServerInfo => handlers::server_info(self.started.elapsed(), &self.tasks),
             Operation::Health => handlers::health(self.started.elapsed()),
-            Operation::ListTodos => handlers::list_todos(store, query, &self.long_answers).await,
+            Operation::ListTodos => handlers::list_todos(store, query, &self.pages_kib).await,
             Operation::CreateTodo => handlers::create_todo(store, body).await,
             Operation::DeleteCompleted => handlers::delete_completed(store, query).await,
             Operation::GetTodo => handlers::get_todo(store, id, headers).await,

@@ -77,7 +77,7 @@ impl From<StoreError> for ApiError {
             StoreError::Busy => Self::busy(),
             StoreError::Full => Self::new(StatusCode::INSUFFICIENT_STORAGE, "the store is full"),
             StoreError::NoSpace => {
-                let message = "the store's disk is full, nothing was changed";
+                let message = "the store's disk is full";
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, message)
             }
             StoreError::Failed => {

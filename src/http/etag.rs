@@ -62,21 +62,32 @@ fn tags(headers: &HeaderMap, name: HeaderName) -> Result<Option<Tags<'_>>, ApiEr
         if value.trim() == "*" {
             return Ok(Some(Tags::Any));
         }
-        let members = value.split(',').map(str::trim).filter(|member| !member.is_empty());
-        for member in members {
-            tags.push(tag(member).ok_or_else(malformed)?);
+        let mut rest = value;
+        loop {
+            // Empty members of a list are allowed (RFC 9110, section 5.6.1).
+            rest = rest.trim_start_matches([' ', '\t', ',']);
+            if rest.is_empty() {
+                break;
+            }
+            let (tag, behind) = tag(rest).ok_or_else(malformed)?;
+            tags.push(tag);
+            rest = behind.trim_start_matches([' ', '\t']);
+            if !rest.is_empty() && !rest.starts_with(',') {
+                return Err(malformed());
+            }
         }
     }
     Ok(Some(Tags::These(tags)))
 }
 
-fn tag(text: &str) -> Option<Tag<'_>> {
+/// Takes one entity tag from the start of `text`. There may be commas within its quotes.
+fn tag(text: &str) -> Option<(Tag<'_>, &str)> {
     let (weak, quoted) = match text.strip_prefix("W/") {
         Some(quoted) => (true, quoted),
         None => (false, text),
     };
-    let opaque = quoted.strip_prefix('"')?.strip_suffix('"')?;
-    Some(Tag { weak, opaque })
+    let (opaque, behind) = quoted.strip_prefix('"')?.split_once('"')?;
+    Some((Tag { weak, opaque }, behind))
 }
 
 #[cfg(test)]
@@ -108,6 +119,7 @@ mod tests {
             (&["W/\"3\""], false),
             (&["\"03\""], false),
             (&["\"other\""], false),
+            (&["\"a,b\", \"3\""], true),
             (&["\"\""], false),
         ] {
             assert_eq!(parse(IF_MATCH, values).unwrap().holds(3), holds, "{values:?}");
@@ -128,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_is_no_entity_tag_is_told() {
-        for value in ["3", "\"3", "3\"", "'3'", "w/\"3\"", "\""] {
+        for value in ["\"1\" \"2\"", "\"a\"b\"", "3", "\"3", "3\"", "'3'", "w/\"3\"", "\""] {
             let error = parse(IF_MATCH, &[value]).unwrap_err();
             assert!(error.message.starts_with("if-match must be * or a list"), "{value}");
         }

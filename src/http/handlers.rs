@@ -71,19 +71,18 @@ pub fn health(uptime: Duration) -> Answer {
     )
 }
 
-/// Long answers under way at one time. With [`MAX_LONG_ANSWER`] it bounds the memory that clients can make pages take, by
-/// being slow to read them.
-pub const MAX_LONG_ANSWERS: usize = 8;
+/// Pages that clients have not taken yet, all together, in KiB. It bounds the memory that they can make pages take, by being
+/// slow to read them.
+pub const MAX_PAGES_KIB: usize = 64 * 1024;
 
-/// The longest page, in bytes, and from when on it counts as long.
-const MAX_LONG_ANSWER: usize = 8 * 1024 * 1024;
-const LONG_ANSWER: usize = 64 * 1024;
+/// The longest page, in bytes.
+const MAX_PAGE: usize = 8 * 1024 * 1024;
 
 /// `GET /api/todos`
 pub async fn list_todos(
     store: &impl Store,
     query: Option<&str>,
-    long_answers: &Arc<Semaphore>,
+    pages_kib: &Arc<Semaphore>,
 ) -> Answer {
     let now = Timestamp::now();
     let Some(parameters) = ListParameters::parse(query)? else {
@@ -101,17 +100,14 @@ pub async fn list_todos(
     let Page { todos, total } = store.find(&parameters.query).await?;
     let texts =
         todos.iter().map(|todo| todo.title.as_str().len() + todo.description.as_str().len());
-    if texts.sum::<usize>() > MAX_LONG_ANSWER {
+    if texts.sum::<usize>() > MAX_PAGE {
         return Err(ApiError::bad_request("limit is too high for todos that are so long"));
     }
     let todos = todos.iter().map(|todo| &**todo).collect();
     let body = to_json(&Todos { timestamp: now, total, todos })?;
-    let mut payload = Payload::from(body);
-    if payload.len() > LONG_ANSWER {
-        let permit = long_answers.clone().try_acquire_owned().map_err(|_| ApiError::busy())?;
-        payload = payload.guarded_by(permit);
-    }
-    let mut answer = json_answer(StatusCode::OK, payload);
+    let kib = u32::try_from(body.len() / 1024).unwrap_or(u32::MAX);
+    let room = pages_kib.clone().try_acquire_many_owned(kib).map_err(|_| ApiError::busy())?;
+    let mut answer = json_answer(StatusCode::OK, Payload::from(body).guarded_by(room));
     if let Some(links) = parameters.links(total) {
         answer.headers_mut().insert(LINK, links);
     }

@@ -61,12 +61,14 @@ impl ListParameters {
         let next = offset.saturating_add(limit);
         let mut links = Vec::new();
         if next < total {
-            links.push(format!("<{}>; rel=\"next\"", self.target(next)));
+            links.push(format!("<{}>; rel=\"next\"", self.target(next, limit)));
         }
         if offset > 0 && self.is_paged {
-            // Behind the end, the page before is the last one.
-            let previous = offset.min(total).saturating_sub(limit);
-            links.push(format!("<{}>; rel=\"prev\"", self.target(previous)));
+            // Behind the end, the page before is the last one; it ends where this one begins, so it may be a short one.
+            let end = offset.min(total);
+            let previous = end.saturating_sub(limit);
+            let limit = (end - previous).max(1);
+            links.push(format!("<{}>; rel=\"prev\"", self.target(previous, limit)));
         }
         if links.is_empty() {
             return None;
@@ -74,7 +76,7 @@ impl ListParameters {
         HeaderValue::try_from(links.join(", ")).ok()
     }
 
-    fn target(&self, offset: usize) -> String {
+    fn target(&self, offset: usize, limit: usize) -> String {
         let mut target = String::from("/api/todos?");
         // Writing into a String does not fail.
         if let Some(completed) = self.query.completed {
@@ -86,7 +88,6 @@ impl ListParameters {
         if let Some(sort) = &self.sort {
             let _ = write!(target, "sort={sort}&");
         }
-        let limit = self.query.limit.unwrap_or(MAX_LIMIT);
         let _ = write!(target, "limit={limit}&offset={offset}");
         target
     }
@@ -243,6 +244,10 @@ mod tests {
         assert_eq!(
             links("limit=10&offset=99", 25).unwrap(),
             "</api/todos?limit=10&offset=15>; rel=\"prev\""
+        );
+        assert_eq!(
+            links("limit=10&offset=5", 9).unwrap(),
+            "</api/todos?limit=5&offset=0>; rel=\"prev\""
         );
         assert_eq!(
             links("completed=true", 1_001).unwrap(),

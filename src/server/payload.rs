@@ -16,7 +16,7 @@ const PIECE: usize = 64 * 1024;
 #[derive(Default)]
 pub struct Payload {
     parts: VecDeque<Bytes>,
-    /// Dropped when the client has taken the last byte, or is gone.
+    /// Dropped when the last piece is handed to the connection, or the client is gone.
     _guard: Option<Box<dyn Any + Send>>,
 }
 

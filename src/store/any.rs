@@ -73,7 +73,10 @@ impl AnyStore {
 /// A file can be created in `folder`. WASI tells nothing of permissions, so this tries.
 fn is_writable(folder: &Path) -> bool {
     let probe = folder.join(".todo-probe");
-    File::create(&probe).is_ok() && fs::remove_file(&probe).is_ok()
+    let created = File::create(&probe).is_ok();
+    // Another server that tries at the same time may have removed it.
+    let _ = fs::remove_file(&probe);
+    created
 }
 
 impl Store for AnyStore {

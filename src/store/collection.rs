@@ -13,10 +13,10 @@ const SAMPLES: [(&str, bool); 2] = [("Go 학습하기", false), ("Docker 최적�
 /// What a todo counts against the limit of bytes beside its texts.
 const FIXED_BYTES: usize = 100;
 
-/// The longest text of all todos, in bytes, and how many of them there may be at one time. The memory that lists take is
-/// bounded by these two, whatever clients do.
+/// The longest text of all todos, and all such texts together that clients have not taken yet, in bytes. The memory that
+/// lists take is bounded by these two, whatever clients do.
 const MAX_TEXT: usize = 64 * 1024 * 1024;
-const MAX_TEXTS: usize = 3;
+const MAX_TEXTS: usize = 128 * 1024 * 1024;
 
 /// All todos of a store, as the text that clients get.
 #[derive(Clone, Debug)]
@@ -97,7 +97,8 @@ impl Collection {
         if self.text.is_none() {
             // Clients that are slow to take their answers hold on to old texts.
             self.texts.retain(|text| text.strong_count() > 0);
-            if self.texts.len() >= MAX_TEXTS {
+            let texts = self.texts.iter().filter_map(Weak::upgrade);
+            if texts.map(|text| text.len()).sum::<usize>() > MAX_TEXTS {
                 return Err(StoreError::Busy);
             }
             let json: Arc<str> = json_array(&self.todos)?.into();

@@ -1,6 +1,6 @@
 //! A store in one file, by the redb database. What was answered is on the disk.
 //!
-//! All todos are in memory as well: reading never waits for the disk. Changes wait in a queue; one task takes all that
+//! All todos are in memory as well: reading waits for no more than the transaction in progress. Changes wait in a queue; one task takes all that
 //! are waiting, makes them in memory, writes them in one transaction with one `fsync`, and only then answers each. In
 //! between nothing else runs, as a WebAssembly module has one thread, so nobody sees what is not on the disk yet. When
 //! the disk fails, memory goes back to what it was.
@@ -23,7 +23,7 @@ use super::collection::{AllTodos, Collection};
 use super::{Change, Outcome, Page, Query, Store, StoreError};
 use crate::todo::{Todo, TodoId};
 use database::TodoDatabase;
-use owner::Owner;
+use owner::{Owner, Standing};
 
 pub use open::OpenError;
 
@@ -83,8 +83,11 @@ impl RedbStore {
             }
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
-                if state.owner.as_ref().is_some_and(|owner| !owner.is_confirmed()) {
+                if state.standing() == Standing::Lost {
                     return Ousted;
+                }
+                if let Some(owner) = &state.owner {
+                    owner.answer();
                 }
             }
         }
@@ -94,19 +97,28 @@ impl RedbStore {
 impl State {
     /// Makes all changes of `batch` in one transaction.
     fn commit(&mut self, batch: Vec<Waiting>) -> Result<(), Ousted> {
+        if self.standing() == Standing::Lost {
+            return Err(Ousted);
+        }
         let (changes, replies): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|waiting| (waiting.change, waiting.reply)).unzip();
         let results = self.make(changes);
         // An answer may leave only if the file was still ours after the last write to it: whoever takes it over copies it
-        // first, and so has what was written before.
-        if self.owner.as_ref().is_some_and(|owner| !owner.is_ours()) {
+        // after that, and so has what was written.
+        let standing = self.standing();
+        if standing == Standing::Lost {
             return Err(Ousted);
         }
         for (reply, result) in replies.into_iter().zip(results) {
+            let result = if standing == Standing::Ours { result } else { Err(StoreError::Failed) };
             // A client that is gone does not want to know.
             let _ = reply.send(result);
         }
         Ok(())
+    }
+
+    fn standing(&self) -> Standing {
+        self.owner.as_ref().map_or(Standing::Ours, Owner::standing)
     }
 
     fn make(&mut self, changes: Vec<Change>) -> Vec<Result<Outcome, StoreError>> {

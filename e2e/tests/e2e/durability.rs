@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use e2e::{Server, repository};
 use tempfile::TempDir;
@@ -169,24 +171,83 @@ fn a_server_that_was_stopped_for_too_long_gives_up() {
     assert_eq!(titles(&on(folder.path()))[2..], ["a", "b", "c"]);
 }
 
-#[test]
-fn of_servers_that_start_together_one_gets_the_file() {
-    let folder = TempDir::new().unwrap();
-    on(folder.path()).kill();
-    let starting: Vec<_> = (0..3)
+/// Starts this many servers at once, and gives what each ended with.
+fn start_together(folder: &Path, count: usize) -> Vec<e2e::Exit> {
+    let starting: Vec<_> = (0..count)
         .map(|_| {
-            let folder = folder.path().to_owned();
-            std::thread::spawn(move || {
-                let builder = Server::builder().data(&folder).set("HOST", "192.0.2.1");
-                builder.run().code
-            })
+            let folder = folder.to_owned();
+            // Whoever gets the file fails at the address, gives it back and ends.
+            let builder = move || Server::builder().data(&folder).set("HOST", "192.0.2.1");
+            thread::spawn(move || builder().run())
         })
         .collect();
-    // Each that gets the file fails at the address, gives it back and ends; the others find it in use. None breaks it.
-    for code in starting {
-        assert!(matches!(code.join().unwrap(), Some(69 | 74)));
+    starting.into_iter().map(|server| server.join().unwrap()).collect()
+}
+
+#[test]
+fn a_living_server_keeps_its_file_however_many_want_it() {
+    let folder = TempDir::new().unwrap();
+    let owner = on(folder.path());
+    for exit in start_together(folder.path(), 20) {
+        assert_eq!(exit.code, Some(74), "{}", exit.stderr);
+        assert!(exit.stderr.ends_with("another server uses it\n"), "{}", exit.stderr);
     }
+    assert_eq!(create(&owner, "still here"), 3);
+    drop(owner);
+    assert_eq!(titles(&on(folder.path())).len(), 3);
+}
+
+#[test]
+fn of_servers_that_start_together_on_a_dead_ones_file_one_at_a_time_gets_it() {
+    let folder = TempDir::new().unwrap();
+    on(folder.path()).kill();
+    let exits = start_together(folder.path(), 5);
+    assert!(exits.iter().all(|exit| matches!(exit.code, Some(69 | 74))), "{exits:?}");
+    assert!(exits.iter().any(|exit| exit.code == Some(69)), "nobody got it: {exits:?}");
     assert_eq!(titles(&on(folder.path())).len(), 2);
+    let beside = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut beside: Vec<_> = beside.map(|name| name.into_string().unwrap()).collect();
+    beside.sort();
+    assert_eq!(beside, ["todos.redb", "todos.redb.lock"]);
+}
+
+#[test]
+fn a_server_out_of_descriptors_keeps_its_file() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::builder().data(folder.path()).max_descriptors(60).start();
+    let mut first = server.connect();
+    assert_eq!(first.get("/health").status, 200);
+    let waiting: Vec<_> = (0..100).map(|_| server.connect()).collect();
+    server.wait_for_log("cannot accept connections now", 1);
+    for _ in 0..20 {
+        assert_eq!(first.post("/api/todos", r#"{"title":"x"}"#).status, 201);
+        thread::sleep(Duration::from_millis(20));
+    }
+    drop((first, waiting));
+    server.assert_serves();
+}
+
+/// When its disk has failed a server opens its database again. By then the name of the file may stand for another one's.
+#[test]
+fn a_server_that_was_stopped_with_a_full_disk_leaves_the_next_ones_file_alone() {
+    let folder = TempDir::new().unwrap();
+    let mut first = Server::builder().data(folder.path()).max_file_bytes(300_000).start();
+    let mut client = first.connect();
+    let body = format!(r#"{{"title":"x","description":"{}"}}"#, "y".repeat(9_000));
+    while client.post("/api/todos", &body).status == 201 {}
+    first.signal("STOP");
+    let second = on(folder.path());
+    let before = titles(&second).len();
+    create(&second, "b");
+    client.send_request("POST", "/api/todos", &[], br#"{"title":"late"}"#);
+    first.lift_file_limit();
+    first.signal("CONT");
+    assert_eq!(first.wait_for_end(), Some(74));
+    create(&second, "c");
+    second.kill();
+    let titles = titles(&on(folder.path()));
+    assert_eq!(titles.len(), before + 2);
+    assert_eq!(titles[before..], ["b", "c"]);
 }
 
 #[test]
@@ -205,7 +266,7 @@ fn a_full_disk_is_told_and_reading_goes_on_until_there_is_room_again() {
         assert!(created < 1_000);
     };
     assert_eq!(refused.status, 507);
-    assert_eq!(refused.error(), "the store's disk is full, nothing was changed");
+    assert_eq!(refused.error(), "the store's disk is full");
     let total = |client: &mut e2e::Client| client.get("/api/todos?limit=1").json()["total"].clone();
     assert_eq!(total(&mut client), created + 2);
     assert_eq!(client.request("DELETE", "/api/todos/1", &[], b"").status, 507);
@@ -213,7 +274,7 @@ fn a_full_disk_is_told_and_reading_goes_on_until_there_is_room_again() {
 
     server.lift_file_limit();
     while client.post("/api/todos", &body).status != 201 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(total(&mut client), created + 3);
     server.wait_for_log("the store can be written again", 1);

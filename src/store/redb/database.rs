@@ -6,87 +6,97 @@ use std::time::{Duration, Instant};
 use redb::Database;
 
 use super::disk::Disk;
-use super::tables::{self, Contents, ReadError};
+use super::tables::{self, Check, Contents, ReadError};
 use crate::store::StoreError;
 use crate::store::collection::{Collection, Effect};
 use crate::todo::TodoId;
 
-/// How long a disk that has failed is left alone. A client that asks in the meantime is told what the last one was told.
+/// How long a disk that has failed is left alone, at least and in terms of what trying costs. A client that asks in the
+/// meantime is told what the last one was told.
 const PAUSE: Duration = Duration::from_millis(100);
+const PAUSES_PER_TRY: u32 = 10;
 
 /// A database of todos, open or waiting to be opened again.
 pub(super) struct TodoDatabase {
     disk: Box<dyn Disk>,
     state: State,
     transactions: u64,
+    /// The operator was told that it cannot be written.
+    reported: bool,
 }
 
 enum State {
     Open(Database),
-    Failed { error: StoreError, since: Instant },
+    Failed { error: StoreError, until: Instant },
 }
 
 impl TodoDatabase {
     /// `contents` is what is in `database`, which lies on `disk`.
     pub(super) fn new(database: Database, disk: Box<dyn Disk>, contents: &Contents) -> Self {
-        Self { disk, state: State::Open(database), transactions: contents.transactions }
+        let state = State::Open(database);
+        Self { disk, state, transactions: contents.transactions, reported: false }
     }
 
     /// Opens the database again if it has failed, and brings `todos` in line with it.
     pub(super) fn prepare(&mut self, todos: &mut Collection) -> Result<(), StoreError> {
         match &self.state {
             State::Open(_) => return Ok(()),
-            State::Failed { error, since } if since.elapsed() < PAUSE => return Err(*error),
+            State::Failed { error, until } if Instant::now() < *until => return Err(*error),
             State::Failed { .. } => {}
         }
-        match self.reopen() {
-            Ok((database, contents)) => {
-                // The transaction that failed may have reached the disk all the same.
-                if contents.transactions != self.transactions {
-                    self.transactions = contents.transactions;
-                    todos.replace(contents.todos, contents.next_id);
-                }
+        let began = Instant::now();
+        match self.reopen(todos) {
+            Ok(database) => {
                 self.state = State::Open(database);
-                report("the store can be written again");
                 Ok(())
             }
-            Err(error) => Err(self.fail(&error)),
+            Err(error) => Err(self.fail(&error, began)),
         }
     }
 
     /// Writes what was done, all or nothing, and waits until it is on the disk.
     pub(super) fn write(&mut self, effects: &[Effect], next_id: TodoId) -> Result<(), StoreError> {
         let State::Open(database) = &self.state else { return Err(StoreError::Failed) };
+        let began = Instant::now();
         match tables::write(database, effects, next_id, self.transactions + 1) {
             Ok(()) => {
                 self.transactions += 1;
+                if std::mem::take(&mut self.reported) {
+                    report("the store can be written again");
+                }
                 Ok(())
             }
-            Err(error) => {
-                report(&format!("the store cannot be written: {error}"));
-                Err(self.fail(&error))
-            }
+            Err(error) => Err(self.fail(&error, began)),
         }
     }
 
-    fn reopen(&self) -> Result<(Database, Contents), redb::Error> {
-        let database = tables::open(self.disk.open()?)?;
-        match tables::read(&database) {
-            Ok(contents) => Ok((database, contents)),
-            Err(ReadError::Redb(error)) => Err(error),
-            Err(error) => Err(redb::Error::Corrupted(error.to_string())),
+    fn reopen(&mut self, todos: &mut Collection) -> Result<Database, redb::Error> {
+        let database = tables::open(self.disk.open()?, Check::Least)?;
+        // The transaction that failed may have reached the disk all the same.
+        if tables::transactions(&database)? != self.transactions {
+            let contents = tables::read(&database).map_err(|error| match error {
+                ReadError::Redb(error) => error,
+                error => redb::Error::Corrupted(error.to_string()),
+            })?;
+            self.transactions = contents.transactions;
+            todos.replace(contents.todos, contents.next_id);
         }
+        Ok(database)
     }
 
     /// Closes the database: redb does nothing more after an error of its storage.
-    fn fail(&mut self, error: &redb::Error) -> StoreError {
+    fn fail(&mut self, error: &redb::Error, began: Instant) -> StoreError {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        if !std::mem::replace(&mut self.reported, true) {
+            report(&format!("the store cannot be written: {error}"));
+        }
         let is_full = |kind| matches!(kind, StorageFull | QuotaExceeded | FileTooLarge);
         let error = match error {
             redb::Error::Io(error) if is_full(error.kind()) => StoreError::NoSpace,
             _ => StoreError::Failed,
         };
-        self.state = State::Failed { error, since: Instant::now() };
+        let pause = PAUSE.max(began.elapsed() * PAUSES_PER_TRY);
+        self.state = State::Failed { error, until: Instant::now() + pause };
         error
     }
 }

@@ -1,17 +1,18 @@
 //! How a file becomes a store: everything is done on a copy, which takes the file's place only when all is well.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use redb::{Database, DatabaseError, StorageError};
 
 use super::RedbStore;
 use super::database::TodoDatabase;
-use super::disk::{FileDisk, Storage};
-use super::owner::{OwnError, Owner, beside};
-use super::tables::{self, Contents};
+use super::disk::{Disk as _, FileDisk, Storage};
+use super::owner::{OwnError, Owner, Standing};
+use super::tables::{self, Check, Contents};
 use crate::store::collection::Collection;
 
 /// What every file of redb begins with.
@@ -36,37 +37,37 @@ impl RedbStore {
     /// Opens the store in `file`, which is made if it is not there, with the two sample todos or empty. It takes
     /// `max_bytes` of texts, each todo counting 100 bytes more; what is there already stays in any case.
     ///
-    /// Waits for most of a second if another server died as the file's owner.
+    /// Waits for a second and a half if another server died as the file's owner.
     ///
     /// # Errors
     /// [`OpenError`] when the file is no store, is damaged, comes from a newer version, cannot be read or written, or is
     /// another server's. It is then what it was, byte for byte.
     pub fn open(file: &Path, max_bytes: usize, samples: bool) -> Result<Self, OpenError> {
         let failed = |reason: String| OpenError { file: file.to_owned(), reason };
-        let owner = Owner::of(file).map_err(|error| {
+        let (owner, copy) = Owner::of(file).map_err(|error| {
             failed(match error {
                 OwnError::InUse => "another server uses it".to_owned(),
                 OwnError::Io(error) => format!("its folder cannot be written to: {error}"),
             })
         })?;
-        let copy = beside(file, "new");
-        let opened = open_copy(file, &copy, max_bytes, samples).and_then(|opened| {
-            // From here on the file of that name is the one that is open.
-            replace(file, &copy).map_err(|error| format!("it cannot be replaced: {error}"))?;
-            Ok(opened)
-        });
-        let (database, contents) = opened.map_err(|reason| {
-            let _ = fs::remove_file(&copy);
-            failed(reason)
-        })?;
-        let database = TodoDatabase::new(database, Box::new(FileDisk(file.to_owned())), &contents);
+        let disk = FileDisk::new(copy);
+        let (database, contents) =
+            open_copy(file, &disk, &owner, max_bytes, samples).map_err(failed)?;
+        // From here on the file of that name is the one that is open, unless another server has taken over meanwhile.
+        replace(file, &owner.copy())
+            .map_err(|error| failed(format!("it cannot be replaced: {error}")))?;
+        if owner.standing() != Standing::Ours {
+            return Err(failed("another server has taken it over".to_owned()));
+        }
+        let database = TodoDatabase::new(database, Box::new(disk), &contents);
         Ok(Self::new(contents.into_collection(max_bytes), database, Some(owner)))
     }
 }
 
 fn open_copy(
     file: &Path,
-    copy: &Path,
+    disk: &FileDisk,
+    owner: &Owner,
     max_bytes: usize,
     samples: bool,
 ) -> Result<(Database, Contents), String> {
@@ -76,13 +77,18 @@ fn open_copy(
         Err(error) if error.kind() == io::ErrorKind::NotFound => true,
         Err(error) => return Err(format!("it cannot be read: {error}")),
     };
-    let storage = make_copy(file, copy, is_new).map_err(|error| match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            format!("opening it takes room for a copy beside it: {error}")
-        }
-        _ => format!("it cannot be copied: {error}"),
-    })?;
-    open_database(storage, is_new, max_bytes, samples)
+    if !is_new {
+        copy(file, disk, owner).map_err(|error| match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                format!("opening it takes room for a copy beside it: {error}")
+            }
+            _ => format!("it cannot be copied: {error}"),
+        })?;
+    }
+    let storage = disk.open().map_err(|error| error.to_string())?;
+    let opened = open_database(storage, is_new, max_bytes, samples);
+    owner.answer();
+    opened
 }
 
 /// Opens what is in `storage`, or makes a new database there.
@@ -92,7 +98,7 @@ pub(super) fn open_database(
     max_bytes: usize,
     samples: bool,
 ) -> Result<(Database, Contents), String> {
-    let database = tables::open(storage).map_err(|error| match error {
+    let database = tables::open(storage, Check::Everything).map_err(|error| match error {
         DatabaseError::Storage(StorageError::Corrupted(reason)) => {
             format!("it is damaged: {reason}")
         }
@@ -115,14 +121,23 @@ fn has_magic(file: &Path) -> io::Result<bool> {
     Ok(start == MAGIC)
 }
 
-fn make_copy(file: &Path, copy: &Path, is_new: bool) -> io::Result<Storage> {
-    let mut target =
-        OpenOptions::new().read(true).write(true).create(true).truncate(true).open(copy)?;
-    if !is_new {
-        io::copy(&mut File::open(file)?, &mut target)?;
-        target.sync_all()?;
+/// Copies `file` to `disk`, and answers those who knock meanwhile.
+fn copy(file: &Path, disk: &FileDisk, owner: &Owner) -> io::Result<()> {
+    const LOOK: Duration = Duration::from_millis(100);
+    let (mut source, mut target) = (File::open(file)?, disk.file());
+    let mut buffer = vec![0; 256 * 1024];
+    let mut looked = Instant::now();
+    loop {
+        let count = source.read(&mut buffer)?;
+        if count == 0 {
+            return target.sync_all();
+        }
+        target.write_all(buffer.get(..count).unwrap_or_default())?;
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            owner.answer();
+        }
     }
-    Storage::from_file(target)
 }
 
 fn replace(file: &Path, copy: &Path) -> io::Result<()> {

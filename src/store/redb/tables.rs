@@ -81,12 +81,27 @@ impl<E: Into<redb::Error>> From<E> for ReadError {
     }
 }
 
-/// Opens a database and checks every page of it. An empty storage becomes an empty database.
-pub(super) fn open(storage: Storage) -> Result<Database, DatabaseError> {
+/// How much of a database is looked at when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    /// Every page.
+    Everything,
+    /// What redb cannot do without.
+    Least,
+}
+
+/// Opens a database. An empty storage becomes an empty database.
+pub(super) fn open(storage: Storage, check: Check) -> Result<Database, DatabaseError> {
     Builder::new()
         .set_cache_size(CACHE)
-        .set_check_integrity_on_open(true)
+        .set_check_integrity_on_open(check == Check::Everything)
         .create_with_backend(storage)
+}
+
+/// Reads how many transactions there were.
+pub(super) fn transactions(database: &Database) -> Result<u64, redb::Error> {
+    let meta = database.begin_read()?.open_table(META)?;
+    Ok(meta.get(TRANSACTIONS_KEY)?.map_or(0, |value| value.value()))
 }
 
 /// Reads everything.
