@@ -5,14 +5,14 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use hyper::body::{Bytes, HttpBody, SizeHint};
+use hyper::body::Bytes;
 use hyper::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::Http;
 use hyper::service::service_fn;
-use hyper::{Body, HeaderMap, Request, Response, Version};
+use hyper::{Body, Request, Response, Version};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
@@ -63,7 +63,7 @@ pub(super) async fn serve<S: Service>(
                     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 progress.answer_begins(is_last(&answer));
-                Ok::<_, Infallible>(answer.map(|payload| Tracked { payload, progress }))
+                Ok::<_, Infallible>(answer.map(|payload| payload.guarded_by(AnswerEnd(progress))))
             }
         });
         let stream = Stream { transport: transport.clone(), progress: progress.clone() };
@@ -93,42 +93,12 @@ fn http(limits: &Limits) -> Http {
     http
 }
 
-/// A body that tells when hyper has all of it, or needs none of it.
-struct Tracked {
-    payload: Payload,
-    progress: Arc<Progress>,
-}
+/// Goes with an answer's payload, and is dropped when hyper has all of that or needs none of it.
+struct AnswerEnd(Arc<Progress>);
 
-impl Drop for Tracked {
+impl Drop for AnswerEnd {
     fn drop(&mut self) {
-        self.progress.answer_ends();
-    }
-}
-
-impl HttpBody for Tracked {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_data(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        Pin::new(&mut self.payload).poll_data(context)
-    }
-
-    fn poll_trailers(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Option<HeaderMap>, Infallible>> {
-        Pin::new(&mut self.payload).poll_trailers(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.payload.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.payload.size_hint()
+        self.0.answer_ends();
     }
 }
 

@@ -34,7 +34,8 @@ impl Payload {
 
     /// The same, holding on to `guard` for as long as it holds bytes.
     pub fn guarded_by(self, guard: impl Any + Send) -> Self {
-        Self { _guard: Some(Box::new(guard)), ..self }
+        let Self { parts, _guard: earlier } = self;
+        Self { parts, _guard: Some(Box::new((earlier, guard))) }
     }
 
     /// The number of bytes.
