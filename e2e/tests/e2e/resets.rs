@@ -19,7 +19,8 @@ fn survives_in_batches(batch: usize, misbehave: impl Fn(&Server)) {
         misbehave(&server);
     }
     server.assert_serves();
-    server.wait_for_descriptors(before);
+    // A wait that a stop interrupts makes the runtime keep a second timer, once and for all.
+    server.wait_for_descriptors(before + usize::from(batch > 1));
     server.assert_idle();
     server.assert_serves();
 }
