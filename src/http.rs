@@ -25,6 +25,7 @@ use crate::access_log::{AccessLog, Entry};
 use crate::server::{Client, Payload, Refusal, Service};
 use crate::store::Store;
 use crate::tasks::Tasks;
+use crate::todo::TodoUpdate;
 use body::RequestBody;
 use error::ApiError;
 use route::Operation;
@@ -107,8 +108,14 @@ impl<S: Store> App<S> {
             Operation::CreateTodo => handlers::create_todo(store, body).await,
             Operation::DeleteCompleted => handlers::delete_completed(store, query).await,
             Operation::GetTodo => handlers::get_todo(store, id, headers).await,
-            Operation::ReplaceTodo => handlers::replace_todo(store, id, headers, body).await,
-            Operation::PatchTodo => handlers::patch_todo(store, id, headers, body).await,
+            Operation::ReplaceTodo => {
+                let read = TodoUpdate::replacement_from_fields;
+                handlers::update_todo(store, id, headers, body, read).await
+            }
+            Operation::PatchTodo => {
+                let read = TodoUpdate::patch_from_fields;
+                handlers::update_todo(store, id, headers, body, read).await
+            }
             Operation::DeleteTodo => handlers::delete_todo(store, id, headers).await,
         }
     }

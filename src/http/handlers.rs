@@ -17,7 +17,7 @@ use crate::clock::{GoDuration, Timestamp};
 use crate::server::Payload;
 use crate::store::{AllTodos, Change, Outcome, Page, Store, StoreError};
 use crate::tasks::Tasks;
-use crate::todo::{NewTodo, Todo, TodoId, TodoUpdate};
+use crate::todo::{Invalid, NewTodo, Todo, TodoFields, TodoId, TodoUpdate};
 
 type Answer = Result<Response<Payload>, ApiError>;
 
@@ -166,28 +166,20 @@ pub async fn get_todo(store: &impl Store, id: &str, headers: &HeaderMap) -> Answ
     todo_answer(&todo)
 }
 
-/// `PUT /api/todos/{id}`
-pub async fn replace_todo(
+/// `PUT` and `PATCH /api/todos/{id}`, which differ in how they `read` what is to change.
+pub async fn update_todo(
     store: &impl Store,
     id: &str,
     headers: &HeaderMap,
     body: &mut RequestBody,
+    read: fn(&TodoFields) -> Result<TodoUpdate, Invalid>,
 ) -> Answer {
     let (id, condition) = (parse_id(id)?, condition(headers)?);
-    let update = TodoUpdate::replacement_from_fields(&body.json_object().await?)?;
-    changed(store, Change::Update(id, update, condition)).await
-}
-
-/// `PATCH /api/todos/{id}`: a JSON merge patch (RFC 7396).
-pub async fn patch_todo(
-    store: &impl Store,
-    id: &str,
-    headers: &HeaderMap,
-    body: &mut RequestBody,
-) -> Answer {
-    let (id, condition) = (parse_id(id)?, condition(headers)?);
-    let update = TodoUpdate::patch_from_fields(&body.json_object().await?)?;
-    changed(store, Change::Update(id, update, condition)).await
+    let update = read(&body.json_object().await?)?;
+    match store.change(Change::Update(id, update, condition)).await? {
+        Outcome::Stored(todo) => todo_answer(&todo),
+        Outcome::Deleted(_) => Err(StoreError::Failed.into()),
+    }
 }
 
 /// `DELETE /api/todos/{id}`
@@ -210,13 +202,6 @@ fn parse_id(text: &str) -> Result<TodoId, ApiError> {
     }
     // An integer that is too large is an id that no todo has.
     text.parse().map_err(|_| ApiError::no_todo(text))
-}
-
-async fn changed(store: &impl Store, change: Change) -> Answer {
-    match store.change(change).await? {
-        Outcome::Stored(todo) => todo_answer(&todo),
-        Outcome::Deleted(_) => Err(StoreError::Failed.into()),
-    }
 }
 
 fn todo_answer(todo: &Todo) -> Answer {
