@@ -21,34 +21,12 @@ WASMEDGE_INSTALLER=https://raw.githubusercontent.com/WasmEdge/WasmEdge/$WASMEDGE
 # The first Debian release whose Rust is new enough.
 DEBIAN_SUITE=forky
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-toolchain=$root/.toolchain
-tmp=$toolchain/tmp
-log=$toolchain/setup.log
-cd "$root"
-
-say() { echo "setup: $*" >&2; }
-
-# Runs a command with its output in the log, and says how long it took.
-step() {
-  local text=$1 start=$SECONDS result="not available"
-  shift
-  say "$text ..."
-  if "$@" >>"$log" 2>&1; then result="done"; fi
-  say "$text: $result ($((SECONDS - start)) s)"
-  [ "$result" = "done" ]
-}
-
-# Ends a command that hangs, where the machine can do that.
-limit() {
-  local seconds=$1
-  shift
-  if timeout --foreground 1 true 2>/dev/null; then timeout --foreground "$seconds" "$@"; else "$@"; fi
-}
+# shellcheck source=scripts/lib/toolchain.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/toolchain.sh"
+# shellcheck source=scripts/lib/debian.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/debian.sh"
 
 # --- The environment ---------------------------------------------------------------------------------------
-
-quote() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
 
 # cargo's downloads need a folder of our own where the usual one cannot be written.
 private_cargo_home() {
@@ -75,7 +53,7 @@ TEXT
 # set-up, there is nothing to do.
 fingerprint() {
   local tool sysroot
-  cksum <"$root/scripts/setup.sh"
+  cat "$root"/scripts/{setup,lib/toolchain,lib/debian}.sh | cksum
   environment
   for tool in cargo rustc cc wasmedge; do command -v "$tool" || echo "no $tool"; done
   rustc -vV
@@ -146,136 +124,13 @@ wasmedge_from_installer() {
 
 # --- Debian's packages -------------------------------------------------------------------------------------
 
-# The Debian archives that apt knows, one "SUITE MIRROR" per line.
-debian_archives() {
-  # shellcheck disable=SC2016 # apt expands these
-  # Without the caches, which root would write to the machine's own folder.
-  apt-get -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
-    indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(CREATED_BY)|$(CODENAME) $(REPO_URI)' |
-    sed -n 's/^Debian|Debian|main|Packages|//p' | grep -v ' cdrom:' | sort -u || true
-}
-
-private_apt() { APT_CONFIG=$tmp/apt/apt.conf "$@"; }
-
-# Sets apt up with folders of its own; finds the mirror, the machine's suite and its architecture.
-# The signatures of what apt fetches are checked as always.
-debian_prepare() {
-  [ -z "${mirror:-}" ] || return 0
-  local file archives
-  command -v apt-get && command -v dpkg-deb || return 1
-  arch=$(dpkg --print-architecture)
-  keyring=
-  for file in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
-    [ ! -r "$file" ] || keyring=$file
-  done
-  [ -n "$keyring" ] || return 1
-
-  mkdir -p "$tmp/apt/lists/partial" "$tmp/apt/archives/partial"
-  : >"$tmp/apt/status"
-  {
-    # Of the machine's settings those for the network (a proxy, say); hooks would act on the machine.
-    apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets::'
-    cat <<SETTINGS
-Dir::Etc::parts "/dev/null";
-Dir::Etc::main "/dev/null";
-Dir::Etc::preferences "/dev/null";
-Dir::Etc::preferencesparts "/dev/null";
-Dir::State "$tmp/apt";
-Dir::State::lists "$tmp/apt/lists";
-Dir::State::status "$tmp/apt/status";
-Dir::Cache "$tmp/apt";
-Dir::Log "$tmp/apt";
-APT::Architecture "$arch";
-APT::Get::List-Cleanup "false";
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-Acquire::Retries "2";
-Acquire::http::Timeout "20";
-Acquire::https::Timeout "20";
-SETTINGS
-  } >"$tmp/apt/apt.conf"
-
-  archives=$(debian_archives)
-  if [ -z "$archives" ]; then
-    # Before its first update apt does not know whose archives its addresses are. One that fails may be
-    # somebody else's.
-    private_apt apt-get update || true
-    archives=$(private_apt debian_archives)
-  fi
-  [ -n "$archives" ] || return 1
-
-  mirror=$(echo "$archives" | sed -n '1s/.* //p')
-  own_suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-  echo "$archives" | grep -q "^$own_suite " || own_suite=$(echo "$archives" | sed -n '1s/ .*//p')
-  cat >>"$tmp/apt/apt.conf" <<SETTINGS
-Dir::Etc::sourcelist "$tmp/apt/sources.list";
-Dir::Etc::sourceparts "/dev/null";
-SETTINGS
-}
-
-debian_use() {
-  debian_prepare || return 1
-  if [ "${suite:-}" = "$1" ]; then return; fi
-  echo "deb [arch=$arch signed-by=$keyring] $mirror $1 main" >"$tmp/apt/sources.list"
-  private_apt apt-get -q -o APT::Update::Error-Mode=any update || return 1
-  suite=$1
-}
-
-# Fetches packages with all that they need, and unpacks them into DIR: debian_unpack DIR "NOT NEEDED" PACKAGE...
-debian_unpack() {
-  local dir=$1 unneeded=$2 name deb
-  shift 2
-  # apt does not fetch what it believes to be there.
-  for name in $unneeded; do
-    printf '%s\n' "Package: $name" "Status: install ok installed" "Architecture: $arch" "Version: 999" \
-      "Maintainer: none" "Description: none" ""
-  done >"$tmp/apt/status"
-  private_apt apt-get -q -y --no-install-recommends --download-only install "$@" || return 1
-
-  # In older releases packages still hold files in /lib and /bin.
-  rm -rf "$dir"
-  mkdir -p "$dir"/usr/{bin,sbin,lib,lib64}
-  for name in bin sbin lib lib64; do ln -s "usr/$name" "$dir/$name"; done
-  # Without what nothing here uses: documentation, and Rust's libraries for other WebAssembly targets.
-  for deb in "$tmp"/apt/archives/*.deb; do
-    dpkg-deb --fsys-tarfile "$deb" |
-      tar -x -C "$dir" --keep-directory-symlink --no-same-owner --exclude='./etc' --exclude='./usr/share' \
-        --exclude='./usr/lib/rustlib/wasm32-unknown*' --exclude='./usr/lib/rustlib/wasm32-wasip2' || return 1
-    rm "$deb"
-  done
-  mv "$dir/usr/bin" "$dir/usr/real"
-  mkdir "$dir/usr/bin"
-  # Beside the scripts that use it: clippy looks for its companion beside the running file, which is the loader.
-  cp "$dir"/usr/lib/*-linux-gnu/ld-linux-*.so.? "$dir/usr/bin/loader"
-}
-
-# Programs of another Debian release need the loader and the C library of that release. This writes a small
-# script that runs one with them: debian_script FILE PROGRAM [ARGUMENT...]. In the arguments $usr is the
-# folder above the script's.
-debian_script() {
-  local file=$1 program=$2 usr dir libraries=""
-  shift 2
-  usr=$(dirname "$(dirname "$file")")
-  for dir in "$usr"/lib/*-linux-gnu "$usr"/lib/llvm-*/lib; do
-    [ ! -d "$dir" ] || libraries=$libraries:\$usr/${dir#"$usr/"}
-  done
-  # Options of the loader: programs started by this one would inherit LD_LIBRARY_PATH, and cargo takes the
-  # name it was started by for the way to start it again.
-  cat >"$file" <<SCRIPT
-#!/bin/sh
-# Written by scripts/setup.sh: runs a program from Debian with its own loader and libraries.
-usr=\${0%/*}/..
-exec "\$usr/bin/loader" --argv0 "\$0" --library-path "${libraries#:}" "\$usr/$program" ${*:+$* }"\$@"
-SCRIPT
-  chmod +x "$file"
-}
-
 rust_from_debian() {
   local dir=$tmp/rust name linker
   debian_use "$DEBIAN_SUITE" || return 1
   linker=$(private_apt apt-cache show libstd-rust-dev-wasm32 | grep -o 'lld-[0-9]*' | head -n 1)
   debian_unpack "$dir" "gcc libc-dev binutils" \
     cargo rustc rust-clippy rustfmt libstd-rust-dev libstd-rust-dev-wasm32 "${linker:-lld}" || return 1
+  debian_set_programs_aside "$dir"
   for name in cargo rustc rustdoc cargo-clippy clippy-driver cargo-fmt rustfmt; do
     debian_script "$dir/usr/bin/$name" "real/$name"
   done
@@ -287,6 +142,7 @@ rust_from_debian() {
 wasmedge_from_debian() {
   local dir=$tmp/wasmedge
   debian_use "$DEBIAN_SUITE" && debian_unpack "$dir" "" wasmedge || return 1
+  debian_set_programs_aside "$dir"
   debian_script "$dir/usr/bin/wasmedge" real/wasmedge
   mv "$dir" "$toolchain/wasmedge"
 }
@@ -295,6 +151,7 @@ wasmedge_from_debian() {
 cc_from_debian() {
   local dir=$tmp/cc name
   debian_prepare && debian_use "$own_suite" && debian_unpack "$dir" "" gcc libc6-dev || return 1
+  debian_set_programs_aside "$dir"
   # shellcheck disable=SC2016 # the script expands $usr
   for name in cc gcc; do
     debian_script "$dir/usr/bin/$name" real/gcc '-B"$usr/helpers/"' '--sysroot="$usr/.."'
@@ -337,36 +194,12 @@ bring() {
   "$2"
 }
 
-one_at_a_time() {
-  local owner
-  if command -v flock >/dev/null; then
-    exec 9>"$toolchain/lock"
-    flock -n 9 || { say "waiting for another set-up to finish" && flock 9; }
-    return
-  fi
-  # A link comes into being together with the process id that it holds.
-  until ln -s $$ "$toolchain/lock.owner" 2>/dev/null; do
-    owner=$(readlink "$toolchain/lock.owner" || true)
-    if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then rm -f "$toolchain/lock.owner"; else sleep 1; fi
-  done
-}
-
-finish() { rm -rf "$tmp" "$toolchain/lock.owner"; }
-
 all_ready() { [ -r "$toolchain/env" ] && [ "$(fingerprint || true)" = "$(cat "$toolchain/ready" 2>/dev/null)" ]; }
 
 eval "$(environment)"
 if all_ready; then exit 0; fi
-if ! mkdir -p "$toolchain" 2>/dev/null || [ ! -w "$toolchain" ]; then
-  say "cannot write to $toolchain"
-  exit 1
-fi
-one_at_a_time
-trap finish EXIT
-if all_ready; then exit 0; fi
-rm -rf "$tmp" "$toolchain/ready"
-mkdir "$tmp"
-echo "--- $(date)" >"$log"
+begin all_ready
+rm -f "$toolchain/ready"
 missing=""
 private=""
 

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Brings a tool that only some targets need, and prints the folder of its programs: tool.sh NAME [ARCHITECTURE]
+#
+# Tools come from Debian's packages, unpacked into .toolchain/tools. Where there is no apt, their programs are
+# expected on PATH. `tool.sh` alone lists the names.
+
+set -euo pipefail
+
+# shellcheck source=scripts/lib/toolchain.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/toolchain.sh"
+# shellcheck source=scripts/lib/debian.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/debian.sh"
+
+# One function per tool: the suite, the programs, the packages. Suites are chosen for the versions in them.
+
+tool_wasmedge_0_14() { from_debian trixie "wasmedge" wasmedge; }
+
+tool_wasmedge_0_17() { from_debian forky "wasmedge" wasmedge; }
+
+# Runs programs of other architectures.
+tool_qemu() { from_debian forky "qemu-aarch64 qemu-x86_64" qemu-user; }
+
+# wasm-opt.
+tool_binaryen() { from_debian forky "wasm-opt" binaryen; }
+
+# from_debian SUITE "PROGRAM..." PACKAGE...
+from_debian() {
+  local suite=$1 programs=$2 name
+  shift 2
+  if ! command -v apt-get >/dev/null; then
+    on_path "$programs"
+    return
+  fi
+  debian_use "$suite" "${architecture:-}" && debian_unpack "$dir" "" "$@" || return 1
+  debian_set_programs_aside "$dir"
+  mkdir "$dir/usr/kept"
+  for name in $programs; do
+    mv "$dir/usr/real/$name" "$dir/usr/kept" || return 1
+    debian_script "$dir/usr/bin/$name" "real/$name"
+  done
+  rm -rf "$dir/usr/real"
+  mv "$dir/usr/kept" "$dir/usr/real"
+}
+
+# Links to what is on the machine: on_path "PROGRAM..."
+on_path() {
+  local name
+  mkdir -p "$dir/usr/bin"
+  for name in $1; do
+    command -v "$name" >/dev/null || { say "$name is not here"; return 1; }
+    ln -s "$(command -v "$name")" "$dir/usr/bin/$name"
+  done
+}
+
+names() { declare -F | sed -n 's/^declare -f tool_//p' | tr _ - | sed 's/-\([0-9][0-9]*\)-\([0-9]\)/-\1.\2/'; }
+
+if [ $# -eq 0 ]; then
+  names
+  exit
+fi
+name=$1
+architecture=${2:-}
+function=tool_$(printf '%s' "$name" | tr -c 'a-z0-9' _)
+if ! declare -F "$function" >/dev/null; then
+  echo "tool: there is no $name; there are: $(names | tr '\n' ' ')" >&2
+  exit 2
+fi
+
+result=$toolchain/tools/$name${architecture:+-$architecture}
+dir=$tmp/tool
+# A tool whose recipe has changed is brought anew.
+recipe=$(declare -f "$function" from_debian on_path debian_unpack debian_script | cksum)
+is_there() { [ "$(cat "$result/recipe" 2>/dev/null)" = "$recipe" ]; }
+
+print_and_succeed() { is_there && echo "$result/usr/bin"; }
+
+if print_and_succeed; then exit; fi
+
+debian_emulator=
+if [ -n "$architecture" ] && [ "$architecture" != "$(dpkg --print-architecture)" ]; then
+  case $architecture in
+    arm64) debian_emulator=$("$0" qemu)/qemu-aarch64 ;;
+    amd64) debian_emulator=$("$0" qemu)/qemu-x86_64 ;;
+    *) say "no emulator for $architecture"; exit 1 ;;
+  esac
+fi
+
+begin print_and_succeed
+if ! step "$name${architecture:+ for $architecture}" "$function"; then
+  say "could not bring $name (details: $log)"
+  exit 1
+fi
+echo "$recipe" >"$dir/recipe"
+mkdir -p "$toolchain/tools"
+rm -rf "$result"
+mv "$dir" "$result"
+echo "$result/usr/bin"
