@@ -3,10 +3,10 @@
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
-use redb::Database;
+use todo_table::{Check, Error, ReadError, Table};
 
 use super::disk::Disk;
-use super::tables::{self, Check, Contents, ReadError};
+use super::tables::{self, Contents};
 use crate::store::StoreError;
 use crate::store::collection::{Collection, Effect};
 use crate::todo::TodoId;
@@ -26,14 +26,14 @@ pub(super) struct TodoDatabase {
 }
 
 enum State {
-    Open(Database),
+    Open(Table),
     Failed { error: StoreError, until: Instant },
 }
 
 impl TodoDatabase {
-    /// `contents` is what is in `database`, which lies on `disk`.
-    pub(super) fn new(database: Database, disk: Box<dyn Disk>, contents: &Contents) -> Self {
-        let state = State::Open(database);
+    /// `contents` is what is in `table`, which lies on `disk`.
+    pub(super) fn new(table: Table, disk: Box<dyn Disk>, contents: &Contents) -> Self {
+        let state = State::Open(table);
         Self { disk, state, transactions: contents.transactions, reported: false }
     }
 
@@ -46,8 +46,8 @@ impl TodoDatabase {
         }
         let began = Instant::now();
         match self.reopen(todos) {
-            Ok(database) => {
-                self.state = State::Open(database);
+            Ok(table) => {
+                self.state = State::Open(table);
                 Ok(())
             }
             Err(error) => Err(self.fail(&error, began)),
@@ -56,9 +56,9 @@ impl TodoDatabase {
 
     /// Writes what was done, all or nothing, and waits until it is on the disk.
     pub(super) fn write(&mut self, effects: &[Effect], next_id: TodoId) -> Result<(), StoreError> {
-        let State::Open(database) = &self.state else { return Err(StoreError::Failed) };
+        let State::Open(table) = &self.state else { return Err(StoreError::Failed) };
         let began = Instant::now();
-        match tables::write(database, effects, next_id, self.transactions + 1) {
+        match tables::write(table, effects, next_id, self.transactions + 1) {
             Ok(()) => {
                 self.transactions += 1;
                 if std::mem::take(&mut self.reported) {
@@ -70,29 +70,29 @@ impl TodoDatabase {
         }
     }
 
-    fn reopen(&mut self, todos: &mut Collection) -> Result<Database, redb::Error> {
-        let database = tables::open(self.disk.open()?, Check::Least)?;
+    fn reopen(&mut self, todos: &mut Collection) -> Result<Table, Error> {
+        let table = Table::open(self.disk.open()?, Check::Least)?;
         // The transaction that failed may have reached the disk all the same.
-        if tables::transactions(&database)? != self.transactions {
-            let contents = tables::read(&database).map_err(|error| match error {
+        if table.transactions()? != self.transactions {
+            let contents = tables::read(&table).map_err(|error| match error {
                 ReadError::Redb(error) => error,
-                error => redb::Error::Corrupted(error.to_string()),
+                error => Error::Corrupted(error.to_string()),
             })?;
             self.transactions = contents.transactions;
             todos.replace(contents.todos, contents.next_id);
         }
-        Ok(database)
+        Ok(table)
     }
 
     /// Closes the database: redb does nothing more after an error of its storage.
-    fn fail(&mut self, error: &redb::Error, began: Instant) -> StoreError {
+    fn fail(&mut self, error: &Error, began: Instant) -> StoreError {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         if !std::mem::replace(&mut self.reported, true) {
             report(&format!("the store cannot be written: {error}"));
         }
         let is_full = |kind| matches!(kind, StorageFull | QuotaExceeded | FileTooLarge);
         let error = match error {
-            redb::Error::Io(error) if is_full(error.kind()) => StoreError::NoSpace,
+            Error::Io(error) if is_full(error.kind()) => StoreError::NoSpace,
             _ => StoreError::Failed,
         };
         let pause = PAUSE.max(began.elapsed() * PAUSES_PER_TRY);

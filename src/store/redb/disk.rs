@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::sync::Arc;
 
-use redb::StorageBackend;
+use todo_table::StorageBackend;
 
 /// A place for a database, to be opened again after it failed.
 pub(super) trait Disk: Send + 'static {

@@ -6,17 +6,14 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use redb::{Database, DatabaseError, StorageError};
+use todo_table::{Check, DatabaseError, MAGIC, StorageError, Table};
 
 use super::RedbStore;
 use super::database::TodoDatabase;
 use super::disk::{Disk as _, FileDisk, Storage};
 use super::owner::{OwnError, Owner, Standing};
-use super::tables::{self, Check, Contents};
+use super::tables::{self, Contents};
 use crate::store::collection::Collection;
-
-/// What every file of redb begins with.
-const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
 /// Why a file cannot be a store: one sentence that names it.
 #[derive(Debug)]
@@ -51,7 +48,7 @@ impl RedbStore {
             })
         })?;
         let disk = FileDisk::new(copy);
-        let (database, contents) =
+        let (table, contents) =
             open_copy(file, &disk, &owner, max_bytes, samples).map_err(failed)?;
         // From here on the file of that name is the one that is open, unless another server has taken over meanwhile.
         replace(file, &owner.copy())
@@ -59,7 +56,7 @@ impl RedbStore {
         if owner.standing() != Standing::Ours {
             return Err(failed("another server has taken it over".to_owned()));
         }
-        let database = TodoDatabase::new(database, Box::new(disk), &contents);
+        let database = TodoDatabase::new(table, Box::new(disk), &contents);
         Ok(Self::new(contents.into_collection(max_bytes), database, Some(owner)))
     }
 }
@@ -70,7 +67,7 @@ fn open_copy(
     owner: &Owner,
     max_bytes: usize,
     samples: bool,
-) -> Result<(Database, Contents), String> {
+) -> Result<(Table, Contents), String> {
     let is_new = match has_magic(file) {
         Ok(true) => false,
         Ok(false) => return Err("it is not a database of todos".to_owned()),
@@ -97,8 +94,8 @@ pub(super) fn open_database(
     is_new: bool,
     max_bytes: usize,
     samples: bool,
-) -> Result<(Database, Contents), String> {
-    let database = tables::open(storage, Check::Everything).map_err(|error| match error {
+) -> Result<(Table, Contents), String> {
+    let table = Table::open(storage, Check::Everything).map_err(|error| match error {
         DatabaseError::Storage(StorageError::Corrupted(reason)) => {
             format!("it is damaged: {reason}")
         }
@@ -107,11 +104,11 @@ pub(super) fn open_database(
     if is_new {
         let mut todos = Collection::new(max_bytes);
         let effects = if samples { todos.add_samples() } else { Vec::new() };
-        tables::write(&database, &effects, todos.next_id(), 1)
+        tables::write(&table, &effects, todos.next_id(), 1)
             .map_err(|error| format!("it cannot be written: {error}"))?;
     }
-    let contents = tables::read(&database).map_err(|error| error.to_string())?;
-    Ok((database, contents))
+    let contents = tables::read(&table).map_err(|error| error.to_string())?;
+    Ok((table, contents))
 }
 
 /// Whether `file` begins like a database of redb. Saves copying what is none.

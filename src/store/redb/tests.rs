@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redb::StorageBackend;
+use todo_table::StorageBackend;
 
 use super::disk::{Disk, Storage};
 use super::*;
@@ -89,8 +89,8 @@ impl StorageBackend for TestDisk {
 fn store_on(disk: &TestDisk, max_bytes: usize, samples: bool) -> RedbStore {
     let is_new = lock(&disk.0).bytes.is_empty();
     let storage = disk.open().unwrap();
-    let (database, contents) = open::open_database(storage, is_new, max_bytes, samples).unwrap();
-    let database = TodoDatabase::new(database, Box::new(disk.clone()), &contents);
+    let (table, contents) = open::open_database(storage, is_new, max_bytes, samples).unwrap();
+    let database = TodoDatabase::new(table, Box::new(disk.clone()), &contents);
     RedbStore::new(contents.into_collection(max_bytes), database, None)
 }
 

@@ -1,0 +1,203 @@
+//! Rows of todos in one file, by the redb database: the form of the file, and nothing of what a todo is.
+//!
+//! It is a crate of its own for the size of the module. redb is generic over what is stored, so its code is made where
+//! the types are known, with that crate's settings: here for size, as a database waits for the disk and not for the
+//! processor.
+
+use std::fmt;
+
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+
+pub use redb::{DatabaseError, Error, StorageBackend, StorageError};
+
+/// What every file begins with.
+pub const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
+
+/// Title, description, completed, created at, revision.
+type Value<'a> = (&'a str, &'a str, bool, u64, u64);
+
+const TODOS: TableDefinition<u64, Value<'static>> = TableDefinition::new("todos");
+const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+
+/// The form of the tables above. A program knows its own and all earlier ones.
+const SCHEMA: u64 = 1;
+
+/// The entries of [`META`].
+const SCHEMA_KEY: &str = "schema";
+const NEXT_ID_KEY: &str = "next_id";
+const TRANSACTIONS_KEY: &str = "transactions";
+
+/// Pages that redb keeps in memory, in bytes. It reads only the way to what it writes: the todos are in memory anyway.
+const CACHE: usize = 4 * 1024 * 1024;
+
+/// One todo, as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// Its key.
+    pub id: u64,
+    /// Its title.
+    pub title: &'a str,
+    /// Its description.
+    pub description: &'a str,
+    /// Whether it is done.
+    pub completed: bool,
+    /// When it was made, in nanoseconds since 1970.
+    pub created_at: u64,
+    /// Which of its states this is.
+    pub revision: u64,
+}
+
+/// One change of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// The row is now this one.
+    Put(Row<'a>),
+    /// There is no row with this id any more.
+    Remove(u64),
+}
+
+/// What is known about all rows together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Greater than every id that was ever used.
+    pub next_id: u64,
+    /// How many transactions there were, so that one whose outcome is not known can be looked for.
+    pub transactions: u64,
+}
+
+/// How much of a file is looked at when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Every page.
+    Everything,
+    /// What redb cannot do without.
+    Least,
+}
+
+/// Why the contents of a table cannot be used.
+#[derive(Debug)]
+pub enum ReadError {
+    /// It holds something else.
+    Foreign,
+    /// It was written by a later version of this program, in this schema.
+    Newer(u64),
+    /// The todo with this id breaks the rules.
+    Invalid(u64),
+    /// redb cannot read it.
+    Redb(Error),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign => formatter.write_str("it is not a database of todos"),
+            Self::Newer(schema) => write!(
+                formatter,
+                "it comes from a newer version of this program (schema {schema}, not {SCHEMA})"
+            ),
+            Self::Invalid(id) => write!(formatter, "it is damaged: todo {id} is not valid"),
+            Self::Redb(Error::Corrupted(reason)) => write!(formatter, "it is damaged: {reason}"),
+            Self::Redb(error) => write!(formatter, "it cannot be read: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+impl<E: Into<Error>> From<E> for ReadError {
+    fn from(error: E) -> Self {
+        Self::Redb(error.into())
+    }
+}
+
+/// An open table of todos.
+pub struct Table(Database);
+
+impl Table {
+    /// Opens a table. An empty storage becomes a database without one: [`write`](Self::write) makes it.
+    ///
+    /// # Errors
+    /// Where the storage fails, holds no database, or holds a damaged one.
+    pub fn open(storage: impl StorageBackend, check: Check) -> Result<Self, DatabaseError> {
+        let database = Builder::new()
+            .set_cache_size(CACHE)
+            .set_check_integrity_on_open(check == Check::Everything)
+            .create_with_backend(storage)?;
+        Ok(Self(database))
+    }
+
+    /// Reads how many transactions there were.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn transactions(&self) -> Result<u64, Error> {
+        let meta = self.0.begin_read()?.open_table(META)?;
+        Ok(meta.get(TRANSACTIONS_KEY)?.map_or(0, |value| value.value()))
+    }
+
+    /// Reads all rows, in the order of their ids. `take` tells whether it is content with one.
+    ///
+    /// # Errors
+    /// [`ReadError`] says what is wrong with the contents, or with reading them.
+    pub fn read(&self, take: &mut dyn FnMut(Row<'_>) -> bool) -> Result<Header, ReadError> {
+        let transaction = self.0.begin_read()?;
+        let meta = match transaction.open_table(META) {
+            Ok(meta) => meta,
+            Err(TableError::Storage(error)) => return Err(error.into()),
+            Err(_) => return Err(ReadError::Foreign),
+        };
+        let entry = |key| -> Result<u64, ReadError> {
+            meta.get(key)?.map(|value| value.value()).ok_or(ReadError::Foreign)
+        };
+        match entry(SCHEMA_KEY)? {
+            SCHEMA => {}
+            other => return Err(ReadError::Newer(other)),
+        }
+        let next_id = entry(NEXT_ID_KEY)?;
+        for item in transaction.open_table(TODOS)?.iter()? {
+            let (id, value) = item?;
+            let id = id.value();
+            let (title, description, completed, created_at, revision) = value.value();
+            let row = Row { id, title, description, completed, created_at, revision };
+            if !(1..next_id).contains(&id) || !take(row) {
+                return Err(ReadError::Invalid(id));
+            }
+        }
+        Ok(Header { next_id, transactions: entry(TRANSACTIONS_KEY)? })
+    }
+
+    /// Makes changes, all or none, and waits until they are on the disk.
+    ///
+    /// # Errors
+    /// Where the storage fails. The changes may then be there, all of them, or not.
+    pub fn write(
+        &self,
+        changes: &mut dyn Iterator<Item = Change<'_>>,
+        header: Header,
+    ) -> Result<(), Error> {
+        let transaction = self.0.begin_write()?;
+        {
+            let mut todos = transaction.open_table(TODOS)?;
+            for change in changes {
+                match change {
+                    Change::Put(row) => todos.insert(row.id, value(row))?,
+                    Change::Remove(id) => todos.remove(id)?,
+                };
+            }
+            let mut meta = transaction.open_table(META)?;
+            for (key, value) in [
+                (SCHEMA_KEY, SCHEMA),
+                (NEXT_ID_KEY, header.next_id),
+                (TRANSACTIONS_KEY, header.transactions),
+            ] {
+                meta.insert(key, value)?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+fn value(row: Row<'_>) -> Value<'_> {
+    (row.title, row.description, row.completed, row.created_at, row.revision)
+}
