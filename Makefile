@@ -7,14 +7,15 @@ unexport CARGO_TARGET_DIR
 # What every recipe needs that runs cargo.
 env := . .toolchain/env &&
 e2e := --manifest-path e2e/Cargo.toml
+universal := --manifest-path universal/Cargo.toml
 module := target/wasm32-wasip1/release/todo.wasm
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint unit e2e crash fmt setup clean distclean
+.PHONY: help run build test lint unit e2e crash dist dist-plain dist-sections dist-check dist-reproduce matrix fmt setup clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' Makefile | \
-	  while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	  while IFS='|' read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
 
 run: ## build the server and run it on PORT (8080)
 	@scripts/run.sh
@@ -30,11 +31,14 @@ test: ## all checks and tests
 lint: setup ## check the formatting and run clippy
 	@$(env) cargo fmt --all --check
 	@$(env) cargo fmt $(e2e) --check
+	@$(env) cargo fmt $(universal) --check
 	@$(env) cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(env) cargo clippy --locked $(e2e) --target host-tuple --all-targets -- -D warnings
+	@$(env) cargo clippy --locked $(universal) --target host-tuple --all-targets -- -D warnings
 
-unit: setup ## run the tests inside WasmEdge
+unit: setup ## run the tests inside WasmEdge, and those of the tools
 	@$(env) cargo test --locked --workspace
+	@$(env) cargo test --locked $(universal) --target host-tuple
 
 e2e: build ## run the tests that talk to the real server
 	@$(env) scripts/native.sh $(module) >/dev/null && cargo e2e --locked
@@ -43,15 +47,34 @@ crash: build ## kill the server ROUNDS (200) times under load and look for lost 
 	@$(env) scripts/native.sh $(module) >/dev/null && \
 	  CRASH_ROUNDS=$${ROUNDS:-200} cargo e2e --locked crash -- --nocapture
 
+dist: ## make the files of a release in dist/, with native code for ARCHES (amd64 arm64)
+	@scripts/dist.sh all
+
+dist-plain: ## make dist/todo.wasm only
+	@scripts/dist.sh plain
+
+dist-sections: ## make native code for ARCHES from dist/todo.wasm, to be joined later by dist
+	@scripts/dist.sh sections
+
+dist-check: ## check the files in dist/
+	@scripts/dist.sh check
+
+dist-reproduce: ## build todo.wasm in two other folders and compare
+	@scripts/dist.sh reproduce
+
+matrix: ## run the files in dist/ in every runtime, and measure
+	@scripts/matrix.sh
+
 fmt: setup ## format the sources
 	@$(env) cargo fmt --all
 	@$(env) cargo fmt $(e2e)
+	@$(env) cargo fmt $(universal)
 
 setup: ## bring what the machine lacks (into .toolchain)
 	@scripts/setup.sh
 
 clean: ## remove what was built
-	rm -rf target e2e/target
+	rm -rf target e2e/target universal/target dist
 
 distclean: clean ## remove .toolchain, too
 	rm -rf .toolchain

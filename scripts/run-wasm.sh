@@ -2,6 +2,7 @@
 # Runs a WebAssembly module in WasmEdge: run-wasm.sh MODULE [ARGUMENT...]
 #
 # The server's settings pass from the environment to the module, and DATA_DIR names the folder that becomes its /data.
+# RUN_MODE=interpreter leaves native code in the module aside.
 # WasmEdge takes the place of this script:
 # what is sent to its process id reaches WasmEdge, and the exit code is the module's. cargo runs the tests
 # through this script, too (.cargo/config.toml).
@@ -52,11 +53,13 @@ if [ -n "${DATA_DIR:-}" ]; then options+=(--dir "/data:$DATA_DIR"); fi
 # From 0.17 on WasmEdge interprets a module unless it is told to use the native code in it; older ones use
 # it by themselves and refuse the option. With a module that has none the option leads to a warning.
 # Native code is in a section with the name "wasmedge", which stands behind its length.
-if LC_ALL=C grep -qaF $'\bwasmedge' "$module"; then
-  version=$(wasmedge --version)
-  if [[ $version =~ version\ ([0-9]+)\.([0-9]+) ]] && ((BASH_REMATCH[1] > 0 || BASH_REMATCH[2] >= 17)); then
-    options+=(--run-mode=aot)
-  fi
+version=$(wasmedge --version)
+is_new=
+if [[ $version =~ version\ ([0-9]+)\.([0-9]+) ]] && ((BASH_REMATCH[1] > 0 || BASH_REMATCH[2] >= 17)); then is_new=yes; fi
+if [ "${RUN_MODE:-}" = interpreter ]; then
+  if [ -n "$is_new" ]; then options+=(--run-mode=interpreter); else options+=(--force-interpreter); fi
+elif [ -n "$is_new" ] && LC_ALL=C grep -qaF $'\bwasmedge' "$module"; then
+  options+=(--run-mode=aot)
 fi
 
 # A log reader that goes away must not take the server with it.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Brings a tool that only some targets need, and prints the folder of its programs: tool.sh NAME [ARCHITECTURE]
 #
-# Tools come from Debian's packages, unpacked into .toolchain/tools. Where there is no apt, their programs are
-# expected on PATH. `tool.sh` alone lists the names.
+# Tools come from Debian's packages, unpacked into .toolchain/tools, and from crates.io. Where there is no apt, the
+# programs of the former are expected on PATH. `tool.sh` alone lists the names.
 
 set -euo pipefail
 
@@ -22,6 +22,20 @@ tool_qemu() { from_debian forky "qemu-aarch64 qemu-x86_64" qemu-user; }
 
 # wasm-opt.
 tool_binaryen() { from_debian forky "wasm-opt" binaryen; }
+
+# Writes down what a program consists of (CycloneDX).
+tool_cargo_cyclonedx() { from_crates_io cargo-cyclonedx 0.5.7; }
+
+# The load of bench and of the matrix.
+tool_wrk() { from_debian forky "wrk" wrk; }
+
+# from_crates_io CRATE VERSION
+from_crates_io() {
+  # shellcheck source=/dev/null
+  . "$toolchain/env"
+  # For this machine, whatever the checkout builds for.
+  (cd "$tmp" && cargo install --quiet --locked --target host-tuple --root "$dir/usr" --version "$2" "$1")
+}
 
 # from_debian SUITE "PROGRAM..." PACKAGE...
 from_debian() {
@@ -69,7 +83,7 @@ fi
 result=$toolchain/tools/$name${architecture:+-$architecture}
 dir=$tmp/tool
 # A tool whose recipe has changed is brought anew.
-recipe=$(declare -f "$function" from_debian on_path debian_unpack debian_script | cksum)
+recipe=$(declare -f "$function" from_debian from_crates_io on_path debian_unpack debian_script | cksum)
 is_there() { [ "$(cat "$result/recipe" 2>/dev/null)" = "$recipe" ]; }
 
 print_and_succeed() { is_there && echo "$result/usr/bin"; }

@@ -1,5 +1,6 @@
 //! One server process for one test.
 
+use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -25,10 +26,13 @@ pub fn plain_module() -> PathBuf {
     repository().join("target/wasm32-wasip1/release/todo.wasm")
 }
 
-/// The module with native code for this machine.
+/// The module with native code for this machine; or the one that `E2E_MODULE` names.
 pub fn native_module() -> &'static Path {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
     MODULE.get_or_init(|| {
+        if let Some(module) = env::var_os("E2E_MODULE") {
+            return PathBuf::from(module);
+        }
         let script = repository().join("scripts/native.sh");
         let output = Command::new(script).arg(plain_module()).stderr(Stdio::inherit()).output();
         let output = output.expect("scripts/native.sh starts");

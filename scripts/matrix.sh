@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Runs the files of dist/ in every runtime that they are made for: matrix.sh
+#
+# In each, the contract tests of e2e compare all answers with the golden file. Then the table is printed: requests per second
+# on /health, and whether the module ran as native code, which is when it is four times as fast as interpreted
+# in the same runtime.
+#
+# ARCHES (default: amd64 arm64) names the processors; MODULES (plain universal) the files; MEASURE=no leaves out the figures.
+# Processors that are not this machine's run under qemu.
+
+set -euo pipefail
+
+# Of each processor; and the ones in which the universal module is interpreted all the same.
+RUNTIMES=(wasmedge-0.14 wasmedge-0.17)
+RUNS=3
+SECONDS_EACH=3
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd "$root"
+scripts/setup.sh
+# shellcheck source=/dev/null
+. .toolchain/env
+arches=${ARCHES:-amd64 arm64}
+modules=${MODULES:-plain universal}
+measure=${MEASURE:-yes}
+
+work=$(mktemp -d)
+server=
+trap 'if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; fi; rm -rf "$work"' EXIT
+
+say() { echo "matrix: $*" >&2; }
+
+file() { case $1 in plain) echo "$root/dist/todo.wasm" ;; universal) echo "$root/dist/todo-universal.wasm" ;; esac; }
+
+# The contract tests with one module in one runtime: passes MODULE FOLDER MODE
+passes() {
+  PATH=$2:$PATH E2E_MODULE=$(file "$1") RUN_MODE=$3 cargo e2e --quiet --locked contract >"$work/log" 2>&1 ||
+    { tail -n 40 "$work/log" >&2; return 1; }
+}
+
+median() { sort -n | awk '{ value[NR] = $1 } END { print (value[int((NR + 1) / 2)] + value[int((NR + 2) / 2)]) / 2 }'; }
+
+# Requests per second: rate MODULE FOLDER MODE
+rate() {
+  local port url wrk
+  wrk=$(scripts/tool.sh wrk)/wrk
+  : >"$work/server.log"
+  PATH=$2:$PATH RUN_MODE=$3 HOST=127.0.0.1 PORT=0 DATABASE_URL=memory: scripts/run-wasm.sh "$(file "$1")" \
+    >"$work/server.log" 2>&1 &
+  server=$!
+  until grep -q ' listens on ' "$work/server.log"; do
+    kill -0 "$server" || { cat "$work/server.log" >&2; return 1; }
+    sleep 0.1
+  done
+  port=$(sed -n 's/.* listens on .*:\([0-9]*\)$/\1/p' "$work/server.log")
+  url=http://127.0.0.1:$port/health
+  for _ in $(seq "$RUNS"); do
+    "$wrk" -t1 -c10 -d"${SECONDS_EACH}s" --timeout 10s "$url" | awk '/^Requests\/sec/ { print $2 }'
+  done | median
+  kill "$server"
+  wait "$server" 2>/dev/null || true
+  server=
+}
+
+for module in $modules; do
+  [ -r "$(file "$module")" ] || { say "$(file "$module") is missing: make dist"; exit 1; }
+  if command -v sha256sum >/dev/null; then sha256sum "$(file "$module")"; else shasum -a 256 "$(file "$module")"; fi |
+    sed "s| .*/|  dist/|"
+done
+
+rows=()
+for arch in $arches; do
+  for runtime in "${RUNTIMES[@]}"; do
+    if [ "$arch" = "$(dpkg --print-architecture 2>/dev/null || echo "$arch")" ]; then
+      folder=$(scripts/tool.sh "$runtime"); under=
+    else
+      folder=$(scripts/tool.sh "$runtime" "$arch"); under=", qemu"
+    fi
+    version=$("$folder/wasmedge" --version | sed -n '1s/.*version //p')
+    interpreted=
+    for module in $modules; do
+      for mode in as-it-comes interpreter; do
+        # The plain module is interpreted anyway.
+        if [ "$module $mode" = "plain interpreter" ]; then continue; fi
+        say "$module, $arch$under, WasmEdge $version, $mode"
+        passes "$module" "$folder" "$mode" || { say "the contract tests fail"; exit 1; }
+        row="$module|$arch$under|$version|$mode"
+        if [ "$measure" = yes ]; then
+          rate=$(rate "$module" "$folder" "$mode")
+          if [ -z "$interpreted" ]; then interpreted=$rate; fi
+          row+=$(awk -v rate="$rate" -v base="$interpreted" 'BEGIN {
+            printf "|%.0f|%.1f|%s", rate, rate / base, rate / base >= 4 ? "native" : "interpreted" }')
+        fi
+        rows+=("$row|passed")
+      done
+    done
+  done
+done
+
+if [ "$measure" = yes ]; then
+  echo "module|machine|WasmEdge|mode|requests/s|relative|ran as|contract tests"
+else
+  echo "module|machine|WasmEdge|mode|contract tests"
+fi | cat - <(printf '%s\n' "${rows[@]}") | awk -F'|' '{
+  format = NF > 5 ? "%-10s %-12s %-9s %-12s %11s %9s  %-12s %s\n" : "%-10s %-12s %-9s %-12s %s\n"
+  if (NF > 5) printf format, $1, $2, $3, $4, $5, $6, $7, $8; else printf format, $1, $2, $3, $4, $5 }'
