@@ -11,7 +11,7 @@ universal := --manifest-path universal/Cargo.toml
 module := target/wasm32-wasip1/release/todo.wasm
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint unit e2e crash dist dist-plain dist-sections dist-check dist-reproduce matrix fmt setup clean distclean
+.PHONY: help run build test lint unit e2e crash dist dist-plain dist-sections dist-check dist-reproduce matrix fmt setup image run-container clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' Makefile | \
@@ -72,6 +72,13 @@ fmt: setup ## format the sources
 
 setup: ## bring what the machine lacks (into .toolchain)
 	@scripts/setup.sh
+
+image: ## build the image KIND (universal, plain or native-host) with podman, docker or buildah
+	@[ -s dist/todo-universal.wasm ] || scripts/dist.sh quick
+	@scripts/container-image.sh $(KIND)
+
+run-container: image ## run the image on PORT (8080)
+	@scripts/container-run.sh
 
 clean: ## remove what was built
 	rm -rf target e2e/target universal/target dist
