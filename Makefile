@@ -11,7 +11,7 @@ universal := --manifest-path universal/Cargo.toml
 module := target/wasm32-wasip1/release/todo.wasm
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint unit e2e crash dist dist-plain dist-sections dist-check dist-reproduce matrix fmt setup image run-container clean distclean
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' Makefile)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' Makefile | \
@@ -79,6 +79,9 @@ image: ## build the image KIND (universal, plain or native-host) with podman, do
 
 run-container: image ## run the image on PORT (8080)
 	@scripts/container-run.sh
+
+lint-deploy: ## hold the cluster's files against Kubernetes' schemas
+	@scripts/lint-deploy.sh
 
 clean: ## remove what was built
 	rm -rf target e2e/target universal/target dist

@@ -29,6 +29,33 @@ tool_cargo_cyclonedx() { from_crates_io cargo-cyclonedx 0.5.7; }
 # The load of bench and of the matrix.
 tool_wrk() { from_debian forky "wrk" wrk; }
 
+# Kubernetes: builds what an overlay makes of its base.
+tool_kustomize() { from_debian trixie "kustomize" kustomize; }
+
+# Kubernetes: holds manifests against the schemas, which it brings along. The packages are what it needs of Debian; it
+# is itself only on PyPI.
+tool_kubernetes_validate() {
+  if ! command -v apt-get >/dev/null; then
+    on_path "kubernetes-validate"
+    return
+  fi
+  from_debian trixie "python3 python3.13" python3 python3-pip python3-importlib-resources python3-jsonschema python3-packaging \
+    python3-referencing python3-typing-extensions python3-yaml || return 1
+  local python="$dir/usr/bin/python3" wheel="kubernetes-validate==1.37.0"
+  wheel="$wheel --hash=sha256:85136d018a27b50ec7fc049d902bfa5193f5976807e6c0f408e3ab6fe078cad9"
+  echo "$wheel" >"$tmp/requirements.txt"
+  # What would find its libraries by the path of the program finds a loader there.
+  sed -i "s|^usr=.*|&\nexport PYTHONHOME=\"\$usr\" PYTHONDONTWRITEBYTECODE=1|" "$python"
+  "$python" -m pip install --no-deps --only-binary :all: --require-hashes -r "$tmp/requirements.txt" \
+    --target "$dir/usr/lib/python3/dist-packages" || return 1
+  cat >"$dir/usr/bin/kubernetes-validate" <<'SCRIPT'
+#!/bin/sh
+# Written by the set-up.
+exec "${0%/*}/python3" -m kubernetes_validate "$@"
+SCRIPT
+  chmod +x "$dir/usr/bin/kubernetes-validate"
+}
+
 # from_crates_io CRATE VERSION
 from_crates_io() {
   # shellcheck source=/dev/null
