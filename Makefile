@@ -80,6 +80,9 @@ image: ## build the image KIND (universal, plain or native-host) with podman, do
 run-container: image ## run the image on PORT (8080)
 	@scripts/container-run.sh
 
+test-container: setup ## test the images and the stack with podman (as root)
+	@scripts/container-test.sh
+
 lint-deploy: ## hold the cluster's files against Kubernetes' schemas
 	@scripts/lint-deploy.sh
 

@@ -56,6 +56,22 @@ SCRIPT
   chmod +x "$dir/usr/bin/kubernetes-validate"
 }
 
+# A whole Debian in a folder, for scripts/container-system.sh: podman, crun with WasmEdge, podman-compose, nginx for the
+# stack, busybox and ldd for images, wrk to measure. The packages' own set-up scripts do not run; the files that
+# they would have written and that podman needs are written here.
+tool_container_system() {
+  local name DEBIAN_EXCLUDE=(./usr/share/doc ./usr/share/info ./usr/share/locale ./usr/share/man)
+  debian_use trixie && debian_unpack "$dir" "adduser debconf dpkg gnupg init-system-helpers" \
+    aardvark-dns bash busybox catatonit coreutils crun findutils grep iproute2 libc-bin mount netavark nftables nginx-light \
+    podman podman-compose procps sed tar util-linux wasmedge wrk || return 1
+  ln -s mawk "$dir/usr/bin/awk"
+  mkdir -p "$dir"/{old,repository,var/lib/containers,etc/containers/networks}
+  echo "127.0.0.1 localhost" >"$dir/etc/hosts"
+  : >"$dir/etc/resolv.conf"
+  echo "root:x:0:0:root:/root:/bin/bash" >"$dir/etc/passwd"
+  echo "root:x:0:" >"$dir/etc/group"
+}
+
 # from_crates_io CRATE VERSION
 from_crates_io() {
   # shellcheck source=/dev/null

@@ -1,5 +1,8 @@
 //! Starts the real module under the real runtime, and talks to it over real sockets.
 //!
+//! `E2E_LAUNCHER` in the environment names another launcher than `scripts/run-wasm.sh`, such as one that runs the module in
+//! a container.
+//!
 //! No part of the server's source is used here: what these tests know of it is what any client knows.
 
 mod client;

@@ -1,0 +1,60 @@
+//! Whether the limits that the stack and the cluster's files set for the server fit into the memory that they give it.
+
+use std::fs;
+use std::thread;
+
+use e2e::repository;
+use serde_json::json;
+
+use crate::podman::{Container, UNIVERSAL, inspect, podman, wait_until};
+
+/// A setting of the server as the file for the stack has it.
+fn setting(name: &str) -> String {
+    let file = fs::read_to_string(repository().join("runwasi-compose.yml")).unwrap();
+    let line = file.lines().find_map(|line| line.trim().strip_prefix(&format!("{name}: ")));
+    line.expect("the stack sets it").trim_matches('"').to_owned()
+}
+
+#[test]
+#[ignore = "make test-container runs it"]
+fn a_full_store_and_clients_that_read_all_of_it_fit_into_64_mib() {
+    let limit = setting("MAX_STORE_BYTES");
+    let container = Container::start(
+        UNIVERSAL,
+        &["--env=ACCESS_LOG=off", &format!("--env=MAX_STORE_BYTES={limit}")],
+    );
+    let mut client = container.connect();
+    let mut count = 0;
+    let body = json!({ "title": "t".repeat(400), "description": "d".repeat(9_000) }).to_string();
+    loop {
+        match client.post("/api/todos", &body).status {
+            201 => count += 1,
+            status => {
+                assert_eq!(status, 507);
+                break;
+            }
+        }
+    }
+    let process = container.process();
+    let address = container.address();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    let answer = e2e::Client::connect(address).get("/api/todos");
+                    assert!([200, 503].contains(&answer.status), "{}", answer.status);
+                }
+            });
+        }
+    });
+    let most = container.memory("memory.max_usage_in_bytes", "memory.peak");
+    println!("{count} todos, {limit} bytes: at most {} MiB in use", most >> 20);
+    assert_eq!(container.process(), process, "it was not ended for its memory");
+
+    podman(&["stop", container.id()]);
+    podman(&["start", container.id()]);
+    wait_until("an answer with a full store", || container.is_healthy());
+    assert_eq!(inspect(container.id(), ".State.OOMKilled"), "false");
+    let list = container.connect().get("/api/todos?limit=1").json();
+    assert_eq!(list["total"], count + 2);
+}
