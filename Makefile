@@ -74,7 +74,7 @@ setup: ## bring what the machine lacks (into .toolchain)
 	@scripts/setup.sh
 
 image: ## build the image KIND (universal, plain or native-host) with podman, docker or buildah
-	@[ -s dist/todo-universal.wasm ] || scripts/dist.sh quick
+	@[ -s dist/todo-universal.wasm ] || scripts/dist.sh universal
 	@scripts/container-image.sh $(KIND)
 
 run-container: image ## run the image on PORT (8080)

@@ -20,7 +20,7 @@ elif [ "$code" -ne 0 ]; then
   exit "$code"
 fi
 
-make --no-print-directory dist ARCHES="$(dpkg --print-architecture)"
+scripts/dist.sh universal
 # Inside there is no network to fetch anything from.
 cargo e2e --locked --no-run
 exec scripts/container-system.sh scripts/container-test-inside.sh

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes the files of a release: dist.sh all|quick|plain|sections|check|reproduce
+# Makes the files of a release: dist.sh all|plain|sections|universal|check|reproduce
 #
 #   all        dist/ with todo.wasm, todo-universal.wasm, BUILDINFO, todo.cdx.json (SBOM) and SHA256SUMS, checked
-#   quick      the same with native code for this machine's processor alone
 #   plain      only dist/todo.wasm: optimized, without native code, the same from every folder
 #   sections   only the native code, of the dist/todo.wasm that is there
+#   universal  the two modules and BUILDINFO, with native code for this machine's processor unless ARCHES is set
 #   check      proves that dist/todo-universal.wasm is what BUILDINFO says, and runs it where this machine can
 #   reproduce  builds todo.wasm from the last commit in two other folders, and compares
 #
@@ -96,7 +96,7 @@ section() {
 
 machine() { case $(uname -m) in x86_64) echo amd64 ;; aarch64 | arm64) echo arm64 ;; *) uname -m ;; esac; }
 
-universal() { cargo run --quiet --release --locked --manifest-path universal/Cargo.toml --target host-tuple -- "$@"; }
+universal_tool() { cargo run --quiet --release --locked --manifest-path universal/Cargo.toml --target host-tuple -- "$@"; }
 
 # Makes what is not there yet, and prints where each section is.
 sections() {
@@ -115,7 +115,7 @@ join() {
   if [ -n "$(git status --porcelain 2>/dev/null)" ]; then commit+=-dirty; fi
   VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml) COMMIT=$commit RUSTC=$(rustc --version) \
     WASM_OPT=$("$(scripts/tool.sh binaryen)/wasm-opt" --version) \
-    universal join "$dist" "${sections[@]}"
+    universal_tool join "$dist" "${sections[@]}"
 }
 
 # A software bill of materials in the format CycloneDX.
@@ -131,7 +131,7 @@ check() {
   for format in "${FORMATS[@]}"; do
     for arch in $arches; do machines+=("${format%:*}/linux/$arch"); done
   done
-  universal check "$dist" "${machines[@]}"
+  universal_tool check "$dist" "${machines[@]}"
   (cd "$dist" && sha256 --check --quiet SHA256SUMS)
   ARCHES=$arches MODULES=universal MEASURE=no scripts/matrix.sh
 }
@@ -144,9 +144,10 @@ all() {
   check
 }
 
-quick() {
-  arches=$(machine)
-  all
+universal() {
+  arches=${ARCHES:-$(machine)}
+  plain
+  join
 }
 
 reproduce() {
@@ -166,6 +167,6 @@ reproduce() {
 }
 
 case ${1:-} in
-  all | quick | plain | sections | check | reproduce) prepare && "$1" ;;
+  all | plain | sections | universal | check | reproduce) prepare && "$1" ;;
   *) sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2 && exit 64 ;;
 esac
