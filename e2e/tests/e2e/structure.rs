@@ -112,9 +112,9 @@ fn the_native_module_is_the_plain_one_and_one_section() {
     assert_eq!(added, [("wasmedge".to_owned(), native.len())]);
 }
 
-/// Every setting of the table in `src/config.rs`.
+/// Every setting of the table in `src/config/settings.rs`.
 fn settings() -> Vec<String> {
-    let text = fs::read_to_string(repository().join("src/config.rs")).unwrap();
+    let text = fs::read_to_string(repository().join("src/config/settings.rs")).unwrap();
     let names = text.split("    name: \"").skip(1).map(|rest| rest.split('"').next().unwrap());
     let names: Vec<_> = names.map(Into::into).collect();
     assert!(!names.is_empty());
@@ -132,7 +132,7 @@ fn the_launcher_hands_on_every_setting() {
 #[test]
 fn the_readme_has_every_setting_as_it_is() {
     let readme = fs::read_to_string(repository().join("README.md")).unwrap();
-    let config = fs::read_to_string(repository().join("src/config.rs")).unwrap();
+    let config = fs::read_to_string(repository().join("src/config/settings.rs")).unwrap();
     let field = |setting: &str, name: &str| {
         let rest = setting.split(&format!("{name}: \"")).nth(1).unwrap();
         rest.split("\",\n").next().unwrap().to_owned()
