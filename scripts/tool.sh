@@ -72,6 +72,9 @@ tool_container_system() {
   echo "root:x:0:" >"$dir/etc/group"
 }
 
+# Checks metrics, and rules for alerts.
+tool_promtool() { from_debian forky "promtool" prometheus; }
+
 # from_crates_io CRATE VERSION
 from_crates_io() {
   # shellcheck source=/dev/null

@@ -6,6 +6,7 @@ mod error;
 mod etag;
 mod handlers;
 mod query;
+mod request_metrics;
 mod route;
 
 use std::borrow::Cow;
@@ -22,13 +23,15 @@ use percent_encoding::percent_decode_str;
 use tokio::sync::Semaphore;
 
 use crate::access_log::{AccessLog, Entry};
+use crate::metrics::Metrics;
 use crate::server::{Client, Payload, Refusal, Service};
 use crate::store::Store;
 use crate::tasks::Tasks;
 use crate::todo::TodoUpdate;
 use body::RequestBody;
 use error::ApiError;
-use route::Operation;
+use request_metrics::RequestMetrics;
+use route::{Operation, Route};
 
 /// The longest request target, in bytes; a longer one is answered 414. RFC 9112, section 3, asks for at least 8,000.
 const MAX_TARGET_BYTES: usize = 8_192;
@@ -39,6 +42,8 @@ pub struct App<S> {
     pages_kib: Arc<Semaphore>,
     access_log: Arc<AccessLog>,
     tasks: Tasks,
+    metrics: Metrics,
+    requests: Arc<RequestMetrics>,
     limits: RequestLimits,
     started: Instant,
 }
@@ -55,18 +60,23 @@ pub struct RequestLimits {
 }
 
 impl<S: Store> App<S> {
-    /// The API over `store`; its uptime starts now.
+    /// The API over `store`; its uptime starts now. It shows `metrics`, and its own with them.
     pub fn new(
         store: Arc<S>,
         access_log: Arc<AccessLog>,
         tasks: Tasks,
+        mut metrics: Metrics,
         limits: RequestLimits,
     ) -> Self {
+        let requests = Arc::new(RequestMetrics::new());
+        metrics.add(requests.clone());
         Self {
             store,
             pages_kib: Arc::new(Semaphore::new(handlers::MAX_PAGES_KIB)),
             access_log,
             tasks,
+            metrics,
+            requests,
             limits,
             started: Instant::now(),
         }
@@ -76,6 +86,8 @@ impl<S: Store> App<S> {
         &self,
         head: &Parts,
         body: &mut RequestBody,
+        path: Result<&str, ApiError>,
+        found: Option<(&'static Route, &str)>,
     ) -> Result<Response<Payload>, ApiError> {
         check_head(head, self.limits.max_head_bytes)?;
         if cors::is_preflight(&head.method, &head.headers) {
@@ -83,12 +95,12 @@ impl<S: Store> App<S> {
             cors::allow_preflight(answer.headers_mut());
             return Ok(answer);
         }
-        let path = decoded(head.uri.path())?;
+        let path = path?;
         if path == "*" && head.method == Method::OPTIONS {
             // The server as a whole (RFC 9110, section 9.3.7).
             return Ok(allowing(no_content(), route::ALL_METHODS));
         }
-        let Some((route, id)) = route::find(&path) else {
+        let Some((route, id)) = found else {
             return Err(ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this path"));
         };
         let Some(operation) = route.operation(&head.method) else {
@@ -104,6 +116,7 @@ impl<S: Store> App<S> {
         match operation {
             Operation::ServerInfo => handlers::server_info(self.started.elapsed(), &self.tasks),
             Operation::Health => handlers::health(self.started.elapsed()),
+            Operation::Metrics => handlers::show_metrics(&self.metrics),
             Operation::ListTodos => handlers::list_todos(store, query, &self.pages_kib).await,
             Operation::CreateTodo => handlers::create_todo(store, body).await,
             Operation::DeleteCompleted => handlers::delete_completed(store, query).await,
@@ -124,9 +137,13 @@ impl<S: Store> App<S> {
 impl<S: Store> Service for App<S> {
     async fn call(self: Arc<Self>, request: Request<Body>, client: Client) -> Response<Payload> {
         let began = Instant::now();
+        let under_way = self.requests.begin();
         let (head, body) = request.into_parts();
         let mut body = RequestBody::new(body, self.limits.max_body_bytes, self.limits.body_timeout);
-        let answer = self.answer(&head, &mut body).await;
+        let path = decoded(head.uri.path());
+        let found = path.as_deref().ok().and_then(route::find);
+        let path = path.as_deref().map_err(Clone::clone);
+        let answer = self.answer(&head, &mut body, path, found).await;
         let mut answer = answer.unwrap_or_else(|error| failure(&error));
         if body.is_unread() {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -134,10 +151,14 @@ impl<S: Store> Service for App<S> {
         if cors::is_cross_origin(&head.headers) {
             cors::allow_origin(answer.headers_mut());
         }
+        let (status, latency) = (answer.status(), began.elapsed());
+        drop(under_way);
+        let route = found.map(|(route, _)| route);
+        self.requests.record(route, &head.method, status, latency);
         let target = head.uri.to_string();
         self.access_log.record(&Entry {
-            status: answer.status().as_u16(),
-            latency: began.elapsed(),
+            status: status.as_u16(),
+            latency,
             client,
             method: Some(head.method.as_str()),
             target: Some(&target),

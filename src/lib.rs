@@ -3,21 +3,23 @@
 //! | module | concern | may use |
 //! |---|---|---|
 //! | [`config`] | every setting, read from the environment | – |
-//! | [`server`] | sockets: accepting, limits, deadlines; serves any [`server::Service`] | [`tasks`] |
+//! | [`server`] | sockets: accepting, limits, deadlines; serves any [`server::Service`] | [`metrics`], [`tasks`] |
 //! | [`http`] | the API: request in, response out, never an error out | all but [`config`] |
-//! | [`store`] | where todos live | [`todo`], [`clock`] |
+//! | [`store`] | where todos live | [`todo`], [`clock`], [`metrics`] |
 //! | [`todo`] | what a todo is; the only way to make one is through its checks | [`clock`] |
 //! | [`access_log`] | one line per request | [`clock`] |
+//! | [`metrics`] | numbers, as Prometheus reads them | – |
 //! | [`clock`] | time as the API writes it | – |
-//! | [`tasks`] | starts tasks and counts the live ones | – |
+//! | [`tasks`] | starts tasks and counts the live ones | [`metrics`] |
 //!
-//! The direction is `main` → `http` → `store` → `todo`. `server`, `config`, `access_log`, `clock` and `tasks`
-//! know nothing of todos, and nothing under `store` or `todo` knows of HTTP. A test in `e2e` holds this rule.
+//! The direction is `main` → `http` → `store` → `todo`. `server`, `config`, `access_log`, `metrics`,
+//! `clock` and `tasks` know nothing of todos, and nothing under `store` or `todo` knows of HTTP. A test in `e2e` holds this rule.
 
 pub mod access_log;
 pub mod clock;
 pub mod config;
 pub mod http;
+pub mod metrics;
 pub mod server;
 pub mod store;
 pub mod tasks;

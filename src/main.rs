@@ -8,8 +8,9 @@ use std::sync::Arc;
 use todo::access_log::AccessLog;
 use todo::config::{Config, DatabaseUrl};
 use todo::http::{App, RequestLimits};
-use todo::server::{self, Limits};
-use todo::store::{AnyStore, Place};
+use todo::metrics::{Metrics, Process};
+use todo::server::{self, Activity, Limits};
+use todo::store::{AnyStore, Measured, Place};
 use todo::tasks::Tasks;
 use tokio::sync::oneshot;
 
@@ -49,12 +50,20 @@ async fn run(config: Config) -> ExitCode {
     };
     let tasks = Tasks::default();
     let access_log = Arc::new(AccessLog::new(config.access_log));
+    let measured = Arc::new(Measured::new(store.clone()));
+    let activity = Arc::new(Activity::default());
+    let mut metrics = Metrics::default();
+    metrics.add(Arc::new(Process::new(store.kind())));
+    metrics.add(activity.clone());
+    metrics.add(measured.clone());
+    metrics.add(store.clone());
     let request_limits = RequestLimits {
         max_head_bytes: config.max_head_bytes,
         max_body_bytes: config.max_body_bytes,
         body_timeout: config.body_timeout,
     };
-    let app = Arc::new(App::new(store.clone(), access_log.clone(), tasks.clone(), request_limits));
+    let app = App::new(measured, access_log.clone(), tasks.clone(), metrics, request_limits);
+    let app = Arc::new(app);
     let limits = Limits {
         max_connections: config.max_connections,
         max_head_bytes: config.max_head_bytes,
@@ -68,7 +77,7 @@ async fn run(config: Config) -> ExitCode {
     let version = env!("CARGO_PKG_VERSION");
     say(&mut io::stdout(), format!("todo {version} listens on http://{address}"));
     let server_tasks = tasks.clone();
-    tasks.spawn(server::serve(listener, app, limits, server_tasks));
+    tasks.spawn(server::serve(listener, app, limits, activity, server_tasks));
     // As a task of its own the store wakes nobody but itself: see `Waker` in crates/mio_wasi.
     let (end, ended) = oneshot::channel();
     tasks.spawn(async move {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what is served: that is a [`Service`].
 
+mod activity;
 mod connection;
 mod listen;
 mod payload;
@@ -21,6 +22,7 @@ use tokio::sync::Semaphore;
 
 use crate::tasks::Tasks;
 
+pub use activity::Activity;
 pub use listen::listen;
 pub use payload::Payload;
 
@@ -58,6 +60,28 @@ pub enum Refusal {
     TooManyConnections,
 }
 
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Malformed,
+        Self::HeadTimeout,
+        Self::TargetTooLong,
+        Self::HeadTooLarge,
+        Self::TooManyConnections,
+    ];
+
+    /// Its name in metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::HeadTimeout => "head_timeout",
+            Self::TargetTooLong => "target_too_long",
+            Self::HeadTooLarge => "head_too_large",
+            Self::TooManyConnections => "too_many_connections",
+        }
+    }
+}
+
 /// What one server bears.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -91,6 +115,7 @@ pub async fn serve<S: Service>(
     listener: TcpListener,
     service: Arc<S>,
     limits: Limits,
+    activity: Arc<Activity>,
     tasks: Tasks,
 ) {
     let connections = Arc::new(Semaphore::new(limits.max_connections));
@@ -115,12 +140,16 @@ pub async fn serve<S: Service>(
             }
         };
         if let Ok(permit) = connections.clone().try_acquire_owned() {
-            let (service, limits) = (service.clone(), limits.clone());
+            let (service, limits, activity) = (service.clone(), limits.clone(), activity.clone());
             tasks.spawn(async move {
-                connection::serve(stream, client, service, &limits).await;
-                drop(permit);
+                let open = activity.open.enter();
+                connection::serve(stream, client, service, &limits, &activity).await;
+                drop((permit, open));
             });
-        } else if let Ok(permit) = refusals.clone().try_acquire_owned() {
+            continue;
+        }
+        activity.refuse(Refusal::TooManyConnections);
+        if let Ok(permit) = refusals.clone().try_acquire_owned() {
             let answer = service.refuse(Refusal::TooManyConnections, client);
             tasks.spawn(async move {
                 connection::refuse(stream, answer).await;

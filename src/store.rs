@@ -2,6 +2,7 @@
 
 mod any;
 mod collection;
+mod measured;
 mod memory;
 mod query;
 mod redb;
@@ -16,6 +17,7 @@ use crate::todo::{NewTodo, Revision, Todo, TodoId, TodoUpdate};
 
 pub use any::{AnyStore, Place};
 pub use collection::AllTodos;
+pub use measured::Measured;
 pub use memory::MemoryStore;
 pub use query::{Order, Page, Query};
 pub use redb::{OpenError, Ousted, RedbStore};
@@ -50,6 +52,18 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// Any [`StoreError`]. Nothing is changed then.
     fn change(&self, change: Change) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
+
+    /// How many todos there are.
+    fn count(&self) -> Count;
+}
+
+/// Numbers of todos.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Those that are not completed.
+    pub open: usize,
+    /// Those that are.
+    pub completed: usize,
 }
 
 /// A change to a store.

@@ -1,15 +1,15 @@
 //! Starts tasks and counts the live ones.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::metrics::Gauge;
 
 /// Starts tasks on the current runtime and knows how many of them are live.
 ///
 /// Clones share one count.
 #[derive(Clone, Default)]
 pub struct Tasks {
-    live: Arc<AtomicUsize>,
+    live: Gauge,
 }
 
 impl Tasks {
@@ -18,32 +18,17 @@ impl Tasks {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let counted = Counted::new(&self.live);
+        // Dropped with the task, also when that is dropped half-way.
+        let live = self.live.enter();
         tokio::spawn(async move {
             task.await;
-            drop(counted);
+            drop(live);
         });
     }
 
     /// The number of started tasks that have not ended.
-    pub fn live(&self) -> usize {
-        self.live.load(Ordering::Relaxed)
-    }
-}
-
-/// Counts for as long as it exists, so a task that is dropped half-way is not counted for ever.
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    pub fn live(&self) -> u64 {
+        self.live.get()
     }
 }
 

@@ -11,8 +11,9 @@ use hyper::{Body, Request, Response};
 use serde_json::{Value, json};
 use todo::access_log::AccessLog;
 use todo::http::{App, RequestLimits};
+use todo::metrics::Metrics;
 use todo::server::{Refusal, Service};
-use todo::store::{AllTodos, Change, MemoryStore, Outcome, Page, Query, Store, StoreError};
+use todo::store::{AllTodos, Change, Count, MemoryStore, Outcome, Page, Query, Store, StoreError};
 use todo::tasks::Tasks;
 use todo::todo::{Todo, TodoId};
 
@@ -23,7 +24,8 @@ const LIMITS: RequestLimits = RequestLimits {
 };
 
 fn app<S: Store>(store: S) -> Arc<App<S>> {
-    Arc::new(App::new(Arc::new(store), Arc::new(AccessLog::new(false)), Tasks::default(), LIMITS))
+    let (log, tasks) = (Arc::new(AccessLog::new(false)), Tasks::default());
+    Arc::new(App::new(Arc::new(store), log, tasks, Metrics::default(), LIMITS))
 }
 
 fn sample_app() -> Arc<App<MemoryStore>> {
@@ -155,6 +157,10 @@ impl Store for FailingStore {
 
     async fn change(&self, _: Change) -> Result<Outcome, StoreError> {
         Err(self.0)
+    }
+
+    fn count(&self) -> Count {
+        Count::default()
     }
 }
 

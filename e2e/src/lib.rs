@@ -9,4 +9,4 @@ mod client;
 mod server;
 
 pub use client::{Client, Response};
-pub use server::{Builder, Exit, Server, native_module, plain_module, repository};
+pub use server::{Builder, Exit, Server, native_module, plain_module, repository, tool};

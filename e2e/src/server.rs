@@ -41,6 +41,15 @@ pub fn native_module() -> &'static Path {
     })
 }
 
+/// A program that `scripts/tool.sh` brings.
+pub fn tool(name: &str) -> PathBuf {
+    let script = repository().join("scripts/tool.sh");
+    let output = Command::new(script).arg(name).stderr(Stdio::inherit()).output();
+    let output = output.expect("scripts/tool.sh starts");
+    assert!(output.status.success(), "scripts/tool.sh cannot bring {name}");
+    Path::new(String::from_utf8(output.stdout).expect("a path").trim()).join(name)
+}
+
 /// How a server is to be started. Without settings it listens on 127.0.0.1 and a free port.
 pub struct Builder {
     settings: Vec<(String, String)>,

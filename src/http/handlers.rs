@@ -14,6 +14,7 @@ use super::error::ApiError;
 use super::etag::{condition, etag};
 use super::query::{ListParameters, require_completed};
 use crate::clock::{GoDuration, Timestamp};
+use crate::metrics::{self, Metrics};
 use crate::server::Payload;
 use crate::store::{AllTodos, Change, Outcome, Page, Store, StoreError};
 use crate::tasks::Tasks;
@@ -30,7 +31,7 @@ pub fn server_info(uptime: Duration, tasks: &Tasks) -> Answer {
         platform: &'a str,
         uptime: String,
         memory_mb: usize,
-        tasks: usize,
+        tasks: u64,
         timestamp: Timestamp,
     }
     json(
@@ -49,8 +50,7 @@ pub fn server_info(uptime: Duration, tasks: &Tasks) -> Answer {
 
 /// The module's linear memory, in MiB.
 fn memory_mib() -> usize {
-    const PAGES_PER_MIB: usize = 16;
-    core::arch::wasm32::memory_size::<0>() / PAGES_PER_MIB
+    metrics::memory_bytes() / (1024 * 1024)
 }
 
 /// `GET /health`
@@ -69,6 +69,18 @@ pub fn health(uptime: Duration) -> Answer {
             uptime: GoDuration(uptime).to_string(),
         },
     )
+}
+
+/// `GET /metrics`
+pub fn show_metrics(metrics: &Metrics) -> Answer {
+    let text = metrics.text().map_err(|_| {
+        let message = "the metrics cannot be written";
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    })?;
+    let mut answer = Response::new(Payload::from(text));
+    let content_type = HeaderValue::from_static(metrics::CONTENT_TYPE);
+    answer.headers_mut().insert(CONTENT_TYPE, content_type);
+    Ok(answer)
 }
 
 /// Pages that clients have not taken yet, all together, in KiB. It bounds the memory that they can make pages take, by being

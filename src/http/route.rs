@@ -1,4 +1,4 @@
-//! The one table of routes. Dispatch and `Allow` come from it.
+//! The one table of routes. Dispatch, `Allow`, and the route in logs and metrics come from it.
 
 use hyper::Method;
 
@@ -9,6 +9,8 @@ pub enum Operation {
     ServerInfo,
     /// `GET /health`
     Health,
+    /// `GET /metrics`
+    Metrics,
     /// `GET /api/todos`
     ListTodos,
     /// `POST /api/todos`
@@ -38,7 +40,8 @@ pub struct Route {
 /// Every method that is of use anywhere.
 pub const ALL_METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 
-const ROUTES: [Route; 4] = [
+/// All routes.
+pub static ROUTES: [Route; 5] = [
     Route {
         pattern: "/",
         allow: "GET, HEAD, OPTIONS",
@@ -48,6 +51,11 @@ const ROUTES: [Route; 4] = [
         pattern: "/health",
         allow: "GET, HEAD, OPTIONS",
         operations: &[(Method::GET, Operation::Health)],
+    },
+    Route {
+        pattern: "/metrics",
+        allow: "GET, HEAD, OPTIONS",
+        operations: &[(Method::GET, Operation::Metrics)],
     },
     Route {
         pattern: "/api/todos",
@@ -79,6 +87,11 @@ pub fn find(path: &str) -> Option<(&'static Route, &str)> {
 }
 
 impl Route {
+    /// Its place in [`ROUTES`].
+    pub fn index(&self) -> usize {
+        ROUTES.iter().position(|route| std::ptr::eq(route, self)).unwrap_or(ROUTES.len())
+    }
+
     /// What `method` does here, if anything.
     pub fn operation(&self, method: &Method) -> Option<Operation> {
         let method = if method == Method::HEAD { &Method::GET } else { method };

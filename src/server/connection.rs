@@ -21,7 +21,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 use super::payload::Payload;
 use super::progress::{Phase, Progress};
 use super::stream::{SharedTransport, Stream};
-use super::{Client, Limits, Refusal, Service};
+use super::{Activity, Client, Limits, Refusal, Service};
 
 /// How long a connection stays open after an answer that leaves something unread. Closing at once would make the system
 /// send a reset, which can take the answer away from the client before it is read (RFC 9112, section 9.6).
@@ -47,6 +47,7 @@ pub(super) async fn serve<S: Service>(
     client: Client,
     service: Arc<S>,
     limits: &Limits,
+    activity: &Activity,
 ) {
     let progress = Arc::new(Progress::new(limits));
     let transport = SharedTransport::new(socket);
@@ -78,6 +79,7 @@ pub(super) async fn serve<S: Service>(
     if progress.is_unread() {
         linger(transport.into_socket()).await;
     } else if let Some(refusal) = refusal(&end, &progress) {
+        activity.refuse(refusal);
         refuse(transport.into_socket(), service.refuse(refusal, client)).await;
     }
 }

@@ -1,13 +1,15 @@
 //! The store that the settings name.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{
-    AllTodos, Change, MemoryStore, OpenError, Ousted, Outcome, Page, Query, RedbStore, Store,
-    StoreError,
+    AllTodos, Change, Count, MemoryStore, OpenError, Ousted, Outcome, Page, Query, RedbStore,
+    Store, StoreError,
 };
+use crate::metrics::{self, Source};
 use crate::todo::{Todo, TodoId};
 
 /// One of the stores. Asking it costs no more than asking that one.
@@ -61,6 +63,14 @@ impl AnyStore {
         })
     }
 
+    /// Its name in metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Memory(_) => "memory",
+            Self::Redb(_) => "redb",
+        }
+    }
+
     /// What the store has to do by itself; must be running for changes to be made. Ends when the store is lost.
     pub async fn run(&self) -> Ousted {
         match self {
@@ -106,5 +116,23 @@ impl Store for AnyStore {
             Self::Memory(store) => store.change(change).await,
             Self::Redb(store) => store.change(change).await,
         }
+    }
+
+    fn count(&self) -> Count {
+        match self {
+            Self::Memory(store) => store.count(),
+            Self::Redb(store) => store.count(),
+        }
+    }
+}
+
+impl Source for AnyStore {
+    fn show(&self, page: &mut metrics::Page<'_>) -> fmt::Result {
+        let commits = match self {
+            Self::Memory(_) => None,
+            Self::Redb(store) => Some(([], store.commits())),
+        };
+        let help = "Time from the start of a transaction until it is on the disk.";
+        page.histograms("store_commit_duration_seconds", help, commits)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::query::title_key;
-use super::{Change, Condition, Order, Outcome, Page, Query, StoreError};
+use super::{Change, Condition, Count, Order, Outcome, Page, Query, StoreError};
 use crate::clock::Timestamp;
 use crate::todo::{Description, NewTodo, Title, Todo, TodoId};
 
@@ -39,6 +39,7 @@ pub(super) struct Collection {
     next_id: TodoId,
     bytes: usize,
     max_bytes: usize,
+    completed: usize,
 }
 
 /// One todo, before and after a change.
@@ -60,13 +61,15 @@ impl Collection {
             next_id: 1,
             bytes: 0,
             max_bytes,
+            completed: 0,
         }
     }
 
     /// Todos that were stored before, in the order of their ids, all of them below `next_id`.
     pub(super) fn restore(todos: Vec<Arc<Todo>>, next_id: TodoId, max_bytes: usize) -> Self {
         let bytes = todos.iter().map(|todo| size(todo)).sum();
-        Self { todos, next_id, bytes, ..Self::new(max_bytes) }
+        let completed = todos.iter().filter(|todo| todo.completed).count();
+        Self { todos, next_id, bytes, completed, ..Self::new(max_bytes) }
     }
 
     /// Puts in the two sample todos, whatever the limit.
@@ -87,6 +90,10 @@ impl Collection {
 
     pub(super) fn next_id(&self) -> TodoId {
         self.next_id
+    }
+
+    pub(super) fn count(&self) -> Count {
+        Count { open: self.todos.len().saturating_sub(self.completed), completed: self.completed }
     }
 
     pub(super) fn get(&self, id: TodoId) -> Option<&Arc<Todo>> {
@@ -199,6 +206,7 @@ impl Collection {
                 by_title.retain(|todo| !todo.completed);
             }
             self.bytes = self.todos.iter().map(|todo| size(todo)).sum();
+            self.completed = 0;
             self.text = None;
         }
         effects
@@ -222,6 +230,7 @@ impl Collection {
 
     fn insert(&mut self, todo: Arc<Todo>) {
         self.bytes += size(&todo);
+        self.completed += usize::from(todo.completed);
         self.text = None;
         if let Some(by_title) = &mut self.by_title {
             let key = title_key(&todo);
@@ -235,6 +244,7 @@ impl Collection {
 
     fn remove(&mut self, todo: &Arc<Todo>) {
         self.bytes = self.bytes.saturating_sub(size(todo));
+        self.completed = self.completed.saturating_sub(usize::from(todo.completed));
         self.text = None;
         if let Some(by_title) = &mut self.by_title {
             let key = title_key(todo);

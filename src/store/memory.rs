@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::collection::{AllTodos, Collection};
-use super::{Change, Outcome, Page, Query, Store, StoreError};
+use super::{Change, Count, Outcome, Page, Query, Store, StoreError};
 use crate::todo::{Todo, TodoId};
 
 /// Keeps todos in memory.
@@ -43,5 +43,9 @@ impl Store for MemoryStore {
     async fn change(&self, change: Change) -> Result<Outcome, StoreError> {
         let (outcome, _) = self.todos().apply(change)?;
         Ok(outcome)
+    }
+
+    fn count(&self) -> Count {
+        self.todos().count()
     }
 }

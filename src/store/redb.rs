@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
 use super::collection::{AllTodos, Collection};
-use super::{Change, Outcome, Page, Query, Store, StoreError};
+use super::{Change, Count, Outcome, Page, Query, Store, StoreError};
 use crate::todo::{Todo, TodoId};
-use database::TodoDatabase;
+use database::{Commits, TodoDatabase};
 use owner::{Owner, Standing};
 
 pub use open::OpenError;
@@ -37,6 +37,7 @@ pub struct RedbStore {
     state: Mutex<State>,
     queue: Mutex<Vec<Waiting>>,
     queued: Notify,
+    commits: Arc<Commits>,
 }
 
 struct State {
@@ -66,8 +67,14 @@ impl std::error::Error for Ousted {}
 
 impl RedbStore {
     fn new(todos: Collection, database: TodoDatabase, owner: Option<Owner>) -> Self {
-        let state = State { todos, database, owner };
-        Self { state: Mutex::new(state), queue: Mutex::default(), queued: Notify::new() }
+        let commits = database.commits();
+        let state = Mutex::new(State { todos, database, owner });
+        Self { state, queue: Mutex::default(), queued: Notify::new(), commits }
+    }
+
+    /// How long transactions took to get to the disk.
+    pub(super) fn commits(&self) -> &Commits {
+        &self.commits
     }
 
     /// Makes the changes that are waiting, for as long as the file is this server's.
@@ -168,5 +175,9 @@ impl Store for RedbStore {
         lock(&self.queue).push(Waiting { change, reply });
         self.queued.notify_one();
         result.await.unwrap_or(Err(StoreError::Failed))
+    }
+
+    fn count(&self) -> Count {
+        lock(&self.state).todos.count()
     }
 }

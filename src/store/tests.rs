@@ -368,6 +368,8 @@ async fn compare(store: &impl Store, model: &Model) {
         .iter()
         .map(|todo| (todo.id, (todo.title.as_str().to_owned(), todo.completed, todo.revision)));
     assert_eq!(todos.collect::<BTreeMap<_, _>>(), model.todos);
+    let completed = model.todos.values().filter(|todo| todo.1).count();
+    assert_eq!(store.count(), Count { open: model.todos.len() - completed, completed });
     let mut by_title: Vec<_> = model.todos.iter().map(|(id, todo)| (todo.0.clone(), *id)).collect();
     by_title.sort();
     let query = Query { order: Order::Title, ..Query::default() };

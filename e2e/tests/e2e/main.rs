@@ -6,6 +6,7 @@ mod crash;
 mod durability;
 mod framing;
 mod limits;
+mod metrics;
 mod races;
 mod resets;
 mod start;

@@ -1,12 +1,14 @@
 //! The database on a disk that may fail and recover.
 
 use std::io::{self, Write as _};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use todo_table::{Check, Error, ReadError, Table};
 
 use super::disk::Disk;
 use super::tables::{self, Contents};
+use crate::metrics::Histogram;
 use crate::store::StoreError;
 use crate::store::collection::{Collection, Effect};
 use crate::todo::TodoId;
@@ -16,6 +18,11 @@ use crate::todo::TodoId;
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSES_PER_TRY: u32 = 10;
 
+/// How long transactions take: most of them less than the first bound of what is usual for requests.
+pub(in crate::store) type Commits = Histogram<12>;
+const COMMIT_BOUNDS: [u64; 12] =
+    [250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000];
+
 /// A database of todos, open or waiting to be opened again.
 pub(super) struct TodoDatabase {
     disk: Box<dyn Disk>,
@@ -23,6 +30,7 @@ pub(super) struct TodoDatabase {
     transactions: u64,
     /// The operator was told that it cannot be written.
     reported: bool,
+    commits: Arc<Commits>,
 }
 
 enum State {
@@ -34,7 +42,17 @@ impl TodoDatabase {
     /// `contents` is what is in `table`, which lies on `disk`.
     pub(super) fn new(table: Table, disk: Box<dyn Disk>, contents: &Contents) -> Self {
         let state = State::Open(table);
-        Self { disk, state, transactions: contents.transactions, reported: false }
+        Self {
+            disk,
+            state,
+            transactions: contents.transactions,
+            reported: false,
+            commits: Arc::new(Histogram::new(&COMMIT_BOUNDS)),
+        }
+    }
+
+    pub(super) fn commits(&self) -> Arc<Commits> {
+        self.commits.clone()
     }
 
     /// Opens the database again if it has failed, and brings `todos` in line with it.
@@ -61,6 +79,7 @@ impl TodoDatabase {
         match tables::write(table, effects, next_id, self.transactions + 1) {
             Ok(()) => {
                 self.transactions += 1;
+                self.commits.observe(began.elapsed());
                 if std::mem::take(&mut self.reported) {
                     report("the store can be written again");
                 }

@@ -178,6 +178,19 @@ fn a_disk_that_fails_changes_nothing_and_the_store_recovers_with_it() {
 }
 
 #[test]
+fn only_transactions_that_reached_the_disk_are_counted() {
+    let disk = TestDisk::default();
+    let faulty = disk.clone();
+    run(&disk, |store| async move {
+        create(&store, "a").await.unwrap();
+        create(&store, "b").await.unwrap();
+        faulty.fail(Fault::Sync);
+        create(&store, "lost").await.unwrap_err();
+        assert_eq!(store.commits().count(), 2);
+    });
+}
+
+#[test]
 fn changes_that_wait_together_share_one_transaction() {
     let disk = TestDisk::default();
     let counted = disk.clone();
