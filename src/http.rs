@@ -116,6 +116,8 @@ impl<S: Store> App<S> {
         match operation {
             Operation::ServerInfo => handlers::server_info(self.started.elapsed(), &self.tasks),
             Operation::Health => handlers::health(self.started.elapsed()),
+            Operation::Live => handlers::live(),
+            Operation::Ready => handlers::ready(store).await,
             Operation::Metrics => handlers::show_metrics(&self.metrics),
             Operation::ListTodos => handlers::list_todos(store, query, &self.pages_kib).await,
             Operation::CreateTodo => handlers::create_todo(store, body).await,

@@ -53,6 +53,13 @@ pub trait Store: Send + Sync + 'static {
     /// Any [`StoreError`]. Nothing is changed then.
     fn change(&self, change: Change) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
 
+    /// Finds out whether it can serve: todos can be read, and changed as far as there is room. A store that has failed
+    /// tries again what failed, so it is found to be well again without anybody else asking it for something.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`].
+    fn check(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// How many todos there are.
     fn count(&self) -> Count;
 }

@@ -159,9 +159,29 @@ impl Store for FailingStore {
         Err(self.0)
     }
 
+    async fn check(&self) -> Result<(), StoreError> {
+        Err(self.0)
+    }
+
     fn count(&self) -> Count {
         Count::default()
     }
+}
+
+#[test]
+fn a_server_whose_store_fails_is_alive_and_not_ready() {
+    run(async {
+        let app = app(FailingStore(StoreError::Failed));
+        for (target, status) in [("/livez", 200), ("/readyz", 503), ("/health", 200)] {
+            for method in ["GET", "HEAD"] {
+                let (answer, _) = send(&app, request(method, target, "")).await;
+                assert_eq!(answer.status(), status, "{method} {target}");
+            }
+        }
+        let (answer, error) = send(&app, request("GET", "/readyz", "")).await;
+        assert_eq!(error, json!({ "error": "the store does not work at the moment" }));
+        assert_eq!(answer.headers()["retry-after"], "1");
+    });
 }
 
 #[test]

@@ -43,6 +43,12 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
+    /// 503: the store cannot serve.
+    pub fn not_ready() -> Self {
+        let message = "the store does not work at the moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
     /// The answer's body: `{"error":"…"}`.
     pub fn body(&self) -> Bytes {
         json!({ "error": self.message }).to_string().into()

@@ -71,6 +71,22 @@ pub fn health(uptime: Duration) -> Answer {
     )
 }
 
+#[derive(Serialize)]
+struct Probe<'a> {
+    status: &'a str,
+}
+
+/// `GET /livez`: the process answers. Whatever else is wrong, a restart would not mend it.
+pub fn live() -> Answer {
+    json(StatusCode::OK, &Probe { status: "ok" })
+}
+
+/// `GET /readyz`: the store can serve as well.
+pub async fn ready(store: &impl Store) -> Answer {
+    store.check().await.map_err(|_| ApiError::not_ready())?;
+    json(StatusCode::OK, &Probe { status: "ok" })
+}
+
 /// `GET /metrics`
 pub fn show_metrics(metrics: &Metrics) -> Answer {
     let text = metrics.text().map_err(|_| {

@@ -9,6 +9,10 @@ pub enum Operation {
     ServerInfo,
     /// `GET /health`
     Health,
+    /// `GET /livez`
+    Live,
+    /// `GET /readyz`
+    Ready,
     /// `GET /metrics`
     Metrics,
     /// `GET /api/todos`
@@ -41,7 +45,7 @@ pub struct Route {
 pub const ALL_METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 
 /// All routes.
-pub static ROUTES: [Route; 5] = [
+pub static ROUTES: [Route; 7] = [
     Route {
         pattern: "/",
         allow: "GET, HEAD, OPTIONS",
@@ -51,6 +55,16 @@ pub static ROUTES: [Route; 5] = [
         pattern: "/health",
         allow: "GET, HEAD, OPTIONS",
         operations: &[(Method::GET, Operation::Health)],
+    },
+    Route {
+        pattern: "/livez",
+        allow: "GET, HEAD, OPTIONS",
+        operations: &[(Method::GET, Operation::Live)],
+    },
+    Route {
+        pattern: "/readyz",
+        allow: "GET, HEAD, OPTIONS",
+        operations: &[(Method::GET, Operation::Ready)],
     },
     Route {
         pattern: "/metrics",

@@ -118,6 +118,13 @@ impl Store for AnyStore {
         }
     }
 
+    async fn check(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(store) => store.check().await,
+            Self::Redb(store) => store.check().await,
+        }
+    }
+
     fn count(&self) -> Count {
         match self {
             Self::Memory(store) => store.count(),

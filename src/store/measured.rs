@@ -98,6 +98,10 @@ impl<S: Store> Store for Measured<S> {
         self.count(operation, self.store.change(change).await)
     }
 
+    async fn check(&self) -> Result<(), StoreError> {
+        self.store.check().await
+    }
+
     fn count(&self) -> Count {
         self.store.count()
     }

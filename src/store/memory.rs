@@ -45,6 +45,10 @@ impl Store for MemoryStore {
         Ok(outcome)
     }
 
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn count(&self) -> Count {
         self.todos().count()
     }

@@ -128,6 +128,22 @@ impl State {
         self.owner.as_ref().map_or(Standing::Ours, Owner::standing)
     }
 
+    fn check(&mut self) -> Result<(), StoreError> {
+        if self.standing() != Standing::Ours {
+            return Err(StoreError::Failed);
+        }
+        if !self.database.is_in_doubt() {
+            return Ok(());
+        }
+        let next_id = self.todos.next_id();
+        let prepared = self.database.prepare(&mut self.todos);
+        match prepared.and_then(|()| self.database.write(&[], next_id)) {
+            // Whatever does not need more room is served.
+            Err(StoreError::NoSpace) => Ok(()),
+            result => result,
+        }
+    }
+
     fn make(&mut self, changes: Vec<Change>) -> Vec<Result<Outcome, StoreError>> {
         let count = changes.len();
         if let Err(error) = self.database.prepare(&mut self.todos) {
@@ -175,6 +191,10 @@ impl Store for RedbStore {
         lock(&self.queue).push(Waiting { change, reply });
         self.queued.notify_one();
         result.await.unwrap_or(Err(StoreError::Failed))
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        lock(&self.state).check()
     }
 
     fn count(&self) -> Count {

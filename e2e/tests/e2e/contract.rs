@@ -110,6 +110,8 @@ fn the_answers_are_those_of_the_golden_file() {
     api.get("/");
     api.get("/health");
     api.get("/health/");
+    api.get("/livez");
+    api.get("/readyz");
     api.get("/api/todos");
     api.get("/api/todos/");
 

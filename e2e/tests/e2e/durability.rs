@@ -270,6 +270,7 @@ fn a_full_disk_is_told_and_reading_goes_on_until_there_is_room_again() {
     let total = |client: &mut e2e::Client| client.get("/api/todos?limit=1").json()["total"].clone();
     assert_eq!(total(&mut client), created + 2);
     assert_eq!(client.request("DELETE", "/api/todos/1", &[], b"").status, 507);
+    assert_eq!(client.get("/readyz").status, 200, "reading is served");
     server.wait_for_log("the store cannot be written", 1);
 
     server.lift_file_limit();

@@ -7,6 +7,7 @@ mod durability;
 mod framing;
 mod limits;
 mod metrics;
+mod probes;
 mod races;
 mod resets;
 mod start;

@@ -55,6 +55,11 @@ impl TodoDatabase {
         self.commits.clone()
     }
 
+    /// It has failed, and nothing was written since.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.reported
+    }
+
     /// Opens the database again if it has failed, and brings `todos` in line with it.
     pub(super) fn prepare(&mut self, todos: &mut Collection) -> Result<(), StoreError> {
         match &self.state {

@@ -178,6 +178,50 @@ fn a_disk_that_fails_changes_nothing_and_the_store_recovers_with_it() {
 }
 
 #[test]
+fn a_store_that_failed_is_found_to_be_well_again_by_asking_it() {
+    for fault in [Fault::ShortWrite, Fault::Sync] {
+        let disk = TestDisk::default();
+        let faulty = disk.clone();
+        run(&disk, |store| async move {
+            create(&store, "before").await.unwrap();
+            assert_eq!(store.check().await, Ok(()));
+            faulty.fail(fault);
+            create(&store, "lost").await.unwrap_err();
+            for _ in 0..3 {
+                assert_eq!(store.check().await, Err(StoreError::Failed), "{fault:?}");
+                tokio::time::sleep(Duration::from_millis(120)).await;
+            }
+            faulty.fail(Fault::None);
+            tokio::time::sleep(Duration::from_millis(120)).await;
+            assert_eq!(store.check().await, Ok(()), "{fault:?}");
+            let count = store.commits().count();
+            assert_eq!(store.check().await, Ok(()));
+            assert_eq!(store.commits().count(), count, "a store without faults is not written to");
+            create(&store, "after").await.unwrap();
+        });
+        run(&disk, |store| async move {
+            assert_eq!(titles(&store).await.last().map(String::as_str), Some("after"));
+        });
+    }
+}
+
+#[test]
+fn a_store_on_a_full_disk_can_still_serve() {
+    let disk = TestDisk::default();
+    let faulty = disk.clone();
+    run(&disk, |store| async move {
+        create(&store, "before").await.unwrap();
+        faulty.fail(Fault::Full);
+        assert_eq!(create(&store, "lost").await, Err(StoreError::NoSpace));
+        for _ in 0..3 {
+            assert_eq!(store.check().await, Ok(()));
+            assert_eq!(titles(&store).await, ["before"]);
+            tokio::time::sleep(Duration::from_millis(120)).await;
+        }
+    });
+}
+
+#[test]
 fn only_transactions_that_reached_the_disk_are_counted() {
     let disk = TestDisk::default();
     let faulty = disk.clone();
