@@ -28,13 +28,18 @@ test: ## all checks and tests
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory e2e
 
-lint: setup ## check the formatting and run clippy
+lint: setup lint-deploy ## check the formatting and run clippy
 	@$(env) cargo fmt --all --check
 	@$(env) cargo fmt $(e2e) --check
 	@$(env) cargo fmt $(universal) --check
 	@$(env) cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(env) cargo clippy --locked $(e2e) --target host-tuple --all-targets -- -D warnings
 	@$(env) cargo clippy --locked $(universal) --target host-tuple --all-targets -- -D warnings
+
+lint-deploy: ## check the alerts in deploy and run their tests
+	@promtool=$$(scripts/tool.sh promtool)/promtool && \
+	  "$$promtool" check rules --lint=all --lint-fatal deploy/prometheus/alerts.yml && \
+	  "$$promtool" test rules deploy/prometheus/alerts.test.yml
 
 unit: setup ## run the tests inside WasmEdge, and those of the tools
 	@$(env) cargo test --locked --workspace

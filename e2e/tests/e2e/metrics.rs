@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use e2e::{Client, Server, repository, tool};
 use regex_lite::Regex;
+use serde_json::Value;
 use tempfile::TempDir;
 
 fn metrics(client: &mut Client) -> String {
@@ -165,4 +166,36 @@ fn ten_thousand_paths_and_methods_make_no_more_labels() {
         .sum();
     assert_eq!(total, 10_000.0);
     assert!(text.len() < 20_000, "{} bytes", text.len());
+}
+
+/// Every metric that is named in `expression`.
+fn metrics_in(expression: &str) -> Vec<String> {
+    let name = Regex::new(r"\b(?:http|store|todo|todos|process|wasm)(?:_[a-z]+)*\b").unwrap();
+    // What is in braces or behind `by` are labels.
+    let labels = Regex::new(r"\{[^}]*\}|by \([^)]*\)").unwrap();
+    let bare = labels.replace_all(expression, "");
+    name.find_iter(&bare).map(|found| found.as_str().to_owned()).collect()
+}
+
+#[test]
+fn dashboard_and_alerts_ask_for_metrics_that_there_are() {
+    let golden = fs::read_to_string(repository().join("e2e/golden/metrics.txt")).unwrap();
+    let file = |name: &str| fs::read_to_string(repository().join("deploy").join(name)).unwrap();
+    let dashboard: Value = serde_json::from_str(&file("grafana/todo.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let mut expressions: Vec<_> =
+        targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect();
+    assert!(expressions.len() >= 10);
+    let alerts = file("prometheus/alerts.yml");
+    let rules = alerts.split("expr: ").skip(1).map(|rest| rest.split("for: ").next().unwrap());
+    expressions.extend(rules.map(Into::into));
+    let mut asked = 0;
+    for name in expressions.iter().flat_map(|expression| metrics_in(expression)) {
+        let is_there =
+            |line: &str| line.strip_prefix(&name).is_some_and(|rest| rest.starts_with([' ', '{']));
+        assert!(golden.lines().any(is_there), "{name}");
+        asked += 1;
+    }
+    assert!(asked >= 15);
 }
