@@ -1,13 +1,15 @@
 //! The access log: one line per request, on standard output.
 //!
 //! ```text
-//! 2026-11-22T08:22:01.101Z 200 35.2µs 127.0.0.1 GET /api/todos?x=1
+//! 2026-11-22T08:22:01.101Z 200 35.2µs 127.0.0.1 GET /api/todos?x=1 7f3a9c1e2b44-1
 //! ```
 //!
-//! Time (RFC 3339, UTC), status, latency from the complete request head to the answer, client address, method and
-//! target. What is not known is `-`.
+//! Time (RFC 3339, UTC), status, latency from the complete request head to the answer, client address, method, target
+//! and request id. What is not known is `-`. As JSON a line has the same, and route, query and length of the answer.
 
-use std::fmt::Write as _;
+mod json;
+mod text;
+
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
-use crate::clock::{GoDuration, Timestamp};
+use crate::clock::Timestamp;
+use crate::log::Format;
 
 /// How long a line may stay in memory. Under load this bounds the log to 20 writes per second, and a server that goes
 /// idle has written everything this much later.
@@ -24,7 +27,7 @@ const DELAY: Duration = Duration::from_millis(50);
 /// Lines are written at once when this many bytes have gathered.
 const FULL: usize = 64 * 1024;
 
-/// The longest method and target that are written out, in characters; of a longer one the start.
+/// The longest method, and the longest path and query, that are written out, in characters; of a longer one the start.
 const MAX_METHOD_CHARS: usize = 16;
 const MAX_TARGET_CHARS: usize = 512;
 
@@ -39,8 +42,16 @@ pub struct Entry<'a> {
     pub client: Option<IpAddr>,
     /// The request's method.
     pub method: Option<&'a str>,
-    /// The request's path and query.
-    pub target: Option<&'a str>,
+    /// The pattern of the request's route.
+    pub route: Option<&'a str>,
+    /// The request's path.
+    pub path: Option<&'a str>,
+    /// What came after `?`.
+    pub query: Option<&'a str>,
+    /// The length of the answer's body.
+    pub bytes: usize,
+    /// The request's id.
+    pub request_id: &'a str,
 }
 
 /// Gathers lines and writes them in batches, so that a line costs no system call under load.
@@ -49,21 +60,32 @@ pub struct Entry<'a> {
 pub struct AccessLog {
     lines: Option<Mutex<Lines>>,
     gathering: Notify,
+    format: Format,
 }
 
 #[derive(Default)]
 struct Lines {
-    buffer: String,
-    /// The second that `date` is the text of.
+    buffer: Vec<u8>,
+    date: Date,
+}
+
+/// The time of a line.
+#[derive(Default)]
+struct Date {
+    /// The second that `text` is the text of.
     second: u64,
     /// `2026-11-22T08:22:01`: the same for every line of one second.
-    date: String,
+    text: String,
 }
 
 impl AccessLog {
-    /// A log that writes, or one that does nothing.
-    pub fn new(enabled: bool) -> Self {
-        Self { lines: enabled.then(Mutex::default), gathering: Notify::new() }
+    /// A log that writes in this format, or one that does nothing.
+    pub fn new(format: Option<Format>) -> Self {
+        Self {
+            lines: format.map(|_| Mutex::default()),
+            gathering: Notify::new(),
+            format: format.unwrap_or_default(),
+        }
     }
 
     /// Adds the line of a request that was answered just now.
@@ -73,7 +95,7 @@ impl AccessLog {
         if lines.buffer.is_empty() {
             self.gathering.notify_one();
         }
-        lines.push(SystemTime::now(), entry);
+        lines.push(self.format, SystemTime::now(), entry);
         if lines.buffer.len() >= FULL {
             lines.write();
         }
@@ -95,117 +117,32 @@ fn lock(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
 }
 
 impl Lines {
-    fn push(&mut self, time: SystemTime, entry: &Entry<'_>) {
-        let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (second, milliseconds) = (since_epoch.as_secs(), since_epoch.subsec_millis());
-        if second != self.second || self.date.is_empty() {
-            self.second = second;
-            self.date = Timestamp::from(UNIX_EPOCH + Duration::from_secs(second)).to_string();
-            self.date.pop(); // the Z: the milliseconds come before it
+    fn push(&mut self, format: Format, time: SystemTime, entry: &Entry<'_>) {
+        let (date, milliseconds) = self.date.at(time);
+        match format {
+            Format::Text => text::push(&mut self.buffer, date, milliseconds, entry),
+            Format::Json => json::push(&mut self.buffer, date, milliseconds, entry),
         }
-        let Self { buffer, date, .. } = self;
-        let Entry { status, latency, client, method, target } = entry;
-        // Writing into a String does not fail.
-        let _ = write!(buffer, "{date}.{milliseconds:03}Z {status} {} ", GoDuration(*latency));
-        let _ = match client {
-            Some(client) => write!(buffer, "{client}"),
-            None => buffer.write_str("-"),
-        };
-        for (word, max_chars) in [(method, MAX_METHOD_CHARS), (target, MAX_TARGET_CHARS)] {
-            buffer.push(' ');
-            push_word(buffer, word.unwrap_or("-"), max_chars);
-        }
-        buffer.push('\n');
     }
 
     fn write(&mut self) {
         // A server whose log is on a full disk serves on.
         let mut output = io::stdout().lock();
-        let _ = output.write_all(self.buffer.as_bytes()).and_then(|()| output.flush());
+        let _ = output.write_all(&self.buffer).and_then(|()| output.flush());
         self.buffer.clear();
     }
 }
 
-/// Writes `word` so that it stays one word of printable ASCII, whatever the client sent.
-fn push_word(buffer: &mut String, word: &str, max_chars: usize) {
-    let mut characters = word.chars();
-    for character in characters.by_ref().take(max_chars) {
-        if character.is_ascii_graphic() {
-            buffer.push(character);
-        } else {
-            let _ = write!(buffer, "{}", character.escape_unicode());
+impl Date {
+    /// The date and the second of `time`, and its milliseconds.
+    fn at(&mut self, time: SystemTime) -> (&str, u32) {
+        let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let second = since_epoch.as_secs();
+        if second != self.second || self.text.is_empty() {
+            self.second = second;
+            self.text = Timestamp::from(UNIX_EPOCH + Duration::from_secs(second)).to_string();
+            self.text.pop(); // the Z: the milliseconds come before it
         }
-    }
-    if characters.next().is_some() {
-        buffer.push_str("...");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(target: &str) -> String {
-        let mut lines = Lines::default();
-        let entry = Entry {
-            status: 200,
-            latency: Duration::from_nanos(35_200),
-            client: Some(IpAddr::from([127, 0, 0, 1])),
-            method: Some("GET"),
-            target: Some(target),
-        };
-        lines.push(UNIX_EPOCH + Duration::from_millis(1_795_335_721_007), &entry);
-        lines.buffer
-    }
-
-    #[test]
-    fn a_line_has_time_status_latency_client_method_and_target() {
-        let expected = "2026-11-22T08:22:01.007Z 200 35.2µs 127.0.0.1 GET /api/todos?q=1\n";
-        assert_eq!(line("/api/todos?q=1"), expected);
-    }
-
-    #[test]
-    fn what_is_not_known_is_a_dash() {
-        let mut lines = Lines::default();
-        let entry = Entry {
-            status: 400,
-            latency: Duration::ZERO,
-            client: None,
-            method: None,
-            target: None,
-        };
-        lines.push(UNIX_EPOCH, &entry);
-        assert_eq!(lines.buffer, "1970-01-01T00:00:00.000Z 400 0s - - -\n");
-    }
-
-    #[test]
-    fn the_date_follows_the_clock() {
-        let mut lines = Lines::default();
-        let entry = Entry {
-            status: 200,
-            latency: Duration::ZERO,
-            client: None,
-            method: None,
-            target: None,
-        };
-        for second in [0, 1, 86_400] {
-            lines.push(UNIX_EPOCH + Duration::from_secs(second), &entry);
-        }
-        let times: Vec<_> =
-            lines.buffer.lines().map(|line| line.split('.').next().unwrap()).collect();
-        assert_eq!(times, ["1970-01-01T00:00:00", "1970-01-01T00:00:01", "1970-01-02T00:00:00"]);
-    }
-
-    #[test]
-    fn a_client_cannot_forge_a_line() {
-        let text = line("/a\r\n2026 200 \u{202e}\u{7f} x");
-        assert_eq!(text.lines().count(), 1);
-        assert_eq!(text.split(' ').count(), 6, "{text}");
-    }
-
-    #[test]
-    fn of_a_long_target_the_start_is_kept() {
-        assert!(line(&"a".repeat(600)).ends_with("aaa...\n"));
-        assert!(line(&"a".repeat(512)).ends_with("aaa\n"));
+        (&self.text, since_epoch.subsec_millis())
     }
 }

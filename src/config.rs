@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use reader::Reader;
 use settings::*;
 
@@ -38,6 +40,10 @@ pub struct Config {
     pub seed_todos: bool,
     /// `ACCESS_LOG`
     pub access_log: bool,
+    /// `LOG_FORMAT` is `json`.
+    pub json_log: bool,
+    /// `TRUSTED_PROXIES`
+    pub trusted_proxies: Vec<IpNet>,
     /// `MAX_CONNECTIONS`
     pub max_connections: usize,
     /// `MAX_HEAD_BYTES`
@@ -79,6 +85,8 @@ impl Config {
             database: reader.database_url(DATABASE_URL),
             seed_todos: reader.switch(SEED_TODOS, ["true", "false"]),
             access_log: reader.switch(ACCESS_LOG, ["on", "off"]),
+            json_log: reader.switch(LOG_FORMAT, ["json", "text"]),
+            trusted_proxies: reader.networks(TRUSTED_PROXIES),
             max_connections: reader.number(MAX_CONNECTIONS, 1..=65_536),
             max_head_bytes: reader.number(MAX_HEAD_BYTES, 8_192..=1_048_576),
             max_body_bytes: reader.number(MAX_BODY_BYTES, 1..=16_777_216),
@@ -155,5 +163,25 @@ mod tests {
             read(&[("PORT", "x"), ("HOST", "localhost"), ("ACCESS_LOG", "yes")]).unwrap_err();
         let names: Vec<_> = error.lines().map(|line| line.split('=').next().unwrap()).collect();
         assert_eq!(names, ["HOST", "PORT", "ACCESS_LOG"]);
+    }
+
+    #[test]
+    fn proxies_are_addresses_and_networks() {
+        let proxies = |text| {
+            let proxies = read(&[("TRUSTED_PROXIES", text)])?.trusted_proxies;
+            Ok::<_, String>(proxies.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(proxies("").unwrap(), [] as [&str; 0]);
+        let all = proxies("127.0.0.1, 10.0.0.0/8,2001:db8::/32 ,::1,::ffff:192.0.2.1").unwrap();
+        let expected = ["127.0.0.1/32", "10.0.0.0/8", "2001:db8::/32", "::1/128", "192.0.2.1/32"];
+        assert_eq!(all, expected);
+        for text in ["10.0.0.0/33", "proxy", "10.0.0.0/8,", ",", "10.0.0.0/8 127.0.0.1", "10.0.0/8"]
+        {
+            let error = proxies(text).unwrap_err();
+            assert!(
+                error.starts_with(&format!("TRUSTED_PROXIES={text:?} is not a list of")),
+                "{error}"
+            );
+        }
     }
 }

@@ -5,7 +5,9 @@ mod cors;
 mod error;
 mod etag;
 mod handlers;
+mod proxies;
 mod query;
+mod request_id;
 mod request_metrics;
 mod route;
 
@@ -18,6 +20,7 @@ use hyper::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
 };
 use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
 use hyper::{Body, Method, Request, Response, StatusCode, Version};
 use percent_encoding::percent_decode_str;
 use tokio::sync::Semaphore;
@@ -30,8 +33,11 @@ use crate::tasks::Tasks;
 use crate::todo::TodoUpdate;
 use body::RequestBody;
 use error::ApiError;
+use request_id::{RequestIds, X_REQUEST_ID};
 use request_metrics::RequestMetrics;
 use route::{Operation, Route};
+
+pub use proxies::TrustedProxies;
 
 /// The longest request target, in bytes; a longer one is answered 414. RFC 9112, section 3, asks for at least 8,000.
 const MAX_TARGET_BYTES: usize = 8_192;
@@ -44,7 +50,9 @@ pub struct App<S> {
     tasks: Tasks,
     metrics: Metrics,
     requests: Arc<RequestMetrics>,
+    request_ids: RequestIds,
     limits: RequestLimits,
+    proxies: TrustedProxies,
     started: Instant,
 }
 
@@ -67,6 +75,7 @@ impl<S: Store> App<S> {
         tasks: Tasks,
         mut metrics: Metrics,
         limits: RequestLimits,
+        proxies: TrustedProxies,
     ) -> Self {
         let requests = Arc::new(RequestMetrics::new());
         metrics.add(requests.clone());
@@ -77,7 +86,9 @@ impl<S: Store> App<S> {
             tasks,
             metrics,
             requests,
+            request_ids: RequestIds::new(),
             limits,
+            proxies,
             started: Instant::now(),
         }
     }
@@ -137,7 +148,7 @@ impl<S: Store> App<S> {
 }
 
 impl<S: Store> Service for App<S> {
-    async fn call(self: Arc<Self>, request: Request<Body>, client: Client) -> Response<Payload> {
+    async fn call(self: Arc<Self>, request: Request<Body>, peer: Client) -> Response<Payload> {
         let began = Instant::now();
         let under_way = self.requests.begin();
         let (head, body) = request.into_parts();
@@ -157,14 +168,21 @@ impl<S: Store> Service for App<S> {
         drop(under_way);
         let route = found.map(|(route, _)| route);
         self.requests.record(route, &head.method, status, latency);
-        let target = head.uri.to_string();
+        let request_id = self.request_ids.of(&head.headers);
         self.access_log.record(&Entry {
             status: status.as_u16(),
             latency,
-            client,
+            client: self.proxies.client(peer, &head.headers),
             method: Some(head.method.as_str()),
-            target: Some(&target),
+            route: route.map(|route| route.pattern),
+            path: Some(head.uri.path())
+                .filter(|path| !path.is_empty())
+                .or(head.uri.authority().map(Authority::as_str)),
+            query: head.uri.query(),
+            bytes: if head.method == Method::HEAD { 0 } else { answer.body().len() },
+            request_id: request_id.as_str(),
         });
+        answer.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
         answer
     }
 
@@ -176,13 +194,19 @@ impl<S: Store> Service for App<S> {
         if error.status == StatusCode::SERVICE_UNAVAILABLE {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        let request_id = self.request_ids.make();
         self.access_log.record(&Entry {
             status: error.status.as_u16(),
             latency: Duration::ZERO,
             client,
             method: None,
-            target: None,
+            route: None,
+            path: None,
+            query: None,
+            bytes: answer.body().len(),
+            request_id: request_id.as_str(),
         });
+        answer.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
         answer
     }
 }

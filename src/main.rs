@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use todo::access_log::AccessLog;
 use todo::config::{Config, DatabaseUrl};
-use todo::http::{App, RequestLimits};
+use todo::http::{App, RequestLimits, TrustedProxies};
+use todo::log::{self, Format};
 use todo::metrics::{Metrics, Process};
 use todo::server::{self, Activity, Limits};
 use todo::store::{AnyStore, Measured, Place};
@@ -33,13 +34,15 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> ExitCode {
+    let format = if config.json_log { Format::Json } else { Format::Text };
+    log::set_format(format);
     let place = config.database.clone().map(|database| match database {
         DatabaseUrl::Memory => Place::Memory,
         DatabaseUrl::Redb(file) => Place::Redb(file),
     });
     let store = match AnyStore::open(place, config.max_store_bytes, config.seed_todos) {
         Ok((store, description)) => {
-            say(&mut io::stdout(), format!("todo: {description}"));
+            log::info(format_args!("todo: {description}"));
             Arc::new(store)
         }
         Err(error) => return fail(EX_IOERR, error),
@@ -49,7 +52,7 @@ async fn run(config: Config) -> ExitCode {
         Err(error) => return fail(EX_UNAVAILABLE, cannot_listen(&config, &error)),
     };
     let tasks = Tasks::default();
-    let access_log = Arc::new(AccessLog::new(config.access_log));
+    let access_log = Arc::new(AccessLog::new(config.access_log.then_some(format)));
     let measured = Arc::new(Measured::new(store.clone()));
     let activity = Arc::new(Activity::default());
     let mut metrics = Metrics::default();
@@ -62,7 +65,14 @@ async fn run(config: Config) -> ExitCode {
         max_body_bytes: config.max_body_bytes,
         body_timeout: config.body_timeout,
     };
-    let app = App::new(measured, access_log.clone(), tasks.clone(), metrics, request_limits);
+    let app = App::new(
+        measured,
+        access_log.clone(),
+        tasks.clone(),
+        metrics,
+        request_limits,
+        TrustedProxies::new(config.trusted_proxies.clone()),
+    );
     let app = Arc::new(app);
     let limits = Limits {
         max_connections: config.max_connections,
@@ -75,7 +85,7 @@ async fn run(config: Config) -> ExitCode {
     };
     tasks.spawn(async move { access_log.run().await });
     let version = env!("CARGO_PKG_VERSION");
-    say(&mut io::stdout(), format!("todo {version} listens on http://{address}"));
+    log::info(format_args!("todo {version} listens on http://{address}"));
     let server_tasks = tasks.clone();
     tasks.spawn(server::serve(listener, app, limits, activity, server_tasks));
     // As a task of its own the store wakes nobody but itself: see `Waker` in crates/mio_wasi.
@@ -103,13 +113,6 @@ fn cannot_listen(config: &Config, error: &io::Error) -> String {
 }
 
 fn fail(code: u8, error: impl Display) -> ExitCode {
-    for line in error.to_string().lines() {
-        say(&mut io::stderr(), format!("todo: {line}"));
-    }
+    log::error(error);
     ExitCode::from(code)
-}
-
-/// Not `println!`: it panics when nobody reads.
-fn say(stream: &mut impl io::Write, line: String) {
-    let _ = writeln!(stream, "{line}");
 }

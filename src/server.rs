@@ -10,7 +10,7 @@ mod progress;
 mod stream;
 
 use std::future::Future;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use hyper::{Body, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::log;
 use crate::tasks::Tasks;
 
 pub use activity::Activity;
@@ -132,8 +133,7 @@ pub async fn serve<S: Service>(
             Err(error) => {
                 if told.is_none_or(|told: Instant| told.elapsed() >= TELL_AGAIN) {
                     told = Some(Instant::now());
-                    // Not `eprintln!`: it panics when nobody listens.
-                    let _ = writeln!(io::stderr(), "todo: cannot accept connections now: {error}");
+                    log::error(format_args!("cannot accept connections now: {error}"));
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;

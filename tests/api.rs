@@ -10,7 +10,7 @@ use hyper::body::{Bytes, HttpBody};
 use hyper::{Body, Request, Response};
 use serde_json::{Value, json};
 use todo::access_log::AccessLog;
-use todo::http::{App, RequestLimits};
+use todo::http::{App, RequestLimits, TrustedProxies};
 use todo::metrics::Metrics;
 use todo::server::{Refusal, Service};
 use todo::store::{AllTodos, Change, Count, MemoryStore, Outcome, Page, Query, Store, StoreError};
@@ -24,8 +24,9 @@ const LIMITS: RequestLimits = RequestLimits {
 };
 
 fn app<S: Store>(store: S) -> Arc<App<S>> {
-    let (log, tasks) = (Arc::new(AccessLog::new(false)), Tasks::default());
-    Arc::new(App::new(Arc::new(store), log, tasks, Metrics::default(), LIMITS))
+    let (log, tasks) = (Arc::new(AccessLog::new(None)), Tasks::default());
+    let proxies = TrustedProxies::default();
+    Arc::new(App::new(Arc::new(store), log, tasks, Metrics::default(), LIMITS, proxies))
 }
 
 fn sample_app() -> Arc<App<MemoryStore>> {
@@ -134,6 +135,7 @@ fn every_refusal_has_its_status_and_a_sentence() {
         assert_eq!(answer.status(), status);
         assert_eq!(answer.headers()["content-type"], "application/json; charset=utf-8");
         assert_eq!(answer.headers().contains_key("retry-after"), status == 503);
+        assert!(answer.headers().contains_key("x-request-id"));
         let body: Value = serde_json::from_slice(answer.body()).unwrap();
         assert!(body["error"].is_string());
     }
@@ -181,6 +183,33 @@ fn a_server_whose_store_fails_is_alive_and_not_ready() {
         let (answer, error) = send(&app, request("GET", "/readyz", "")).await;
         assert_eq!(error, json!({ "error": "the store does not work at the moment" }));
         assert_eq!(answer.headers()["retry-after"], "1");
+    });
+}
+
+#[test]
+fn every_answer_has_the_id_that_the_client_gave_or_a_new_one() {
+    run(async {
+        let app = sample_app();
+        let mut seen = Vec::new();
+        for (target, given) in [
+            ("/health", None),
+            ("/nowhere", None),
+            ("/%ff", None),
+            ("/health", Some("a.b_c-1")),
+            ("/nowhere", Some("a.b_c-1")),
+            ("/health", Some("not one")),
+        ] {
+            let mut request = request("GET", target, "");
+            if let Some(given) = given {
+                request.headers_mut().insert("x-request-id", given.parse().unwrap());
+            }
+            let (answer, _) = send(&app, request).await;
+            seen.push(answer.headers()["x-request-id"].to_str().unwrap().to_owned());
+        }
+        assert_eq!((seen[3].as_str(), seen[4].as_str()), ("a.b_c-1", "a.b_c-1"));
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 5, "{seen:?}");
     });
 }
 

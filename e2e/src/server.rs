@@ -212,7 +212,8 @@ impl Server {
                 panic!("the server does not listen; it wrote:\n{}", self.output())
             });
             if let Some((_, address)) = line.split_once(" listens on http://") {
-                return address.parse().expect("an address and a port");
+                // In a line of JSON it is the end of a string.
+                return address.trim_end_matches("\"}").parse().expect("an address and a port");
             }
         }
     }

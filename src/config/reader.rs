@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::DatabaseUrl;
 use super::settings::Setting;
 
@@ -46,6 +48,19 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             Some(Some(url))
         })
         .flatten()
+    }
+
+    pub(super) fn networks(&mut self, setting: Setting) -> Vec<IpNet> {
+        let expected = "a list of addresses and networks such as 127.0.0.1,10.0.0.0/8";
+        let network = |text: &str| {
+            let address = text.parse().map(|address: IpAddr| IpNet::from(address.to_canonical()));
+            address.ok().or_else(|| text.parse().ok())
+        };
+        self.parse(setting, expected, |text| match text {
+            "" => Some(Vec::new()),
+            _ => text.split(',').map(|item| network(item.trim())).collect(),
+        })
+        .unwrap_or_default()
     }
 
     pub(super) fn switch(&mut self, setting: Setting, [yes, no]: [&str; 2]) -> bool {

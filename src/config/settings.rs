@@ -43,6 +43,18 @@ pub(super) const ACCESS_LOG: Setting = Setting {
     values: "`on`, `off`",
     meaning: "Whether each request writes one line to standard output.",
 };
+pub(super) const LOG_FORMAT: Setting = Setting {
+    name: "LOG_FORMAT",
+    default: "text",
+    values: "`text`, `json`",
+    meaning: "Whether log lines are text, or JSON objects with the request's route and the answer's length as well.",
+};
+pub(super) const TRUSTED_PROXIES: Setting = Setting {
+    name: "TRUSTED_PROXIES",
+    default: "",
+    values: "list of IP addresses and networks",
+    meaning: "Proxies whose `X-Forwarded-For` tells the client's address, such as `127.0.0.1,10.0.0.0/8`; unset nobody's does.",
+};
 pub(super) const MAX_CONNECTIONS: Setting = Setting {
     name: "MAX_CONNECTIONS",
     default: "1024",
@@ -93,12 +105,14 @@ pub(super) const WRITE_TIMEOUT_MS: Setting = Setting {
 };
 
 /// Every setting, in the order of the README.
-pub const SETTINGS: [Setting; 13] = [
+pub const SETTINGS: [Setting; 15] = [
     HOST,
     PORT,
     DATABASE_URL,
     SEED_TODOS,
     ACCESS_LOG,
+    LOG_FORMAT,
+    TRUSTED_PROXIES,
     MAX_CONNECTIONS,
     MAX_HEAD_BYTES,
     MAX_BODY_BYTES,

@@ -6,6 +6,7 @@ mod crash;
 mod durability;
 mod framing;
 mod limits;
+mod logs;
 mod metrics;
 mod probes;
 mod races;

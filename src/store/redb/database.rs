@@ -1,6 +1,6 @@
 //! The database on a disk that may fail and recover.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use todo_table::{Check, Error, ReadError, Table};
 
 use super::disk::Disk;
 use super::tables::{self, Contents};
+use crate::log;
 use crate::metrics::Histogram;
 use crate::store::StoreError;
 use crate::store::collection::{Collection, Effect};
@@ -86,7 +87,7 @@ impl TodoDatabase {
                 self.transactions += 1;
                 self.commits.observe(began.elapsed());
                 if std::mem::take(&mut self.reported) {
-                    report("the store can be written again");
+                    log::info("todo: the store can be written again");
                 }
                 Ok(())
             }
@@ -112,7 +113,7 @@ impl TodoDatabase {
     fn fail(&mut self, error: &Error, began: Instant) -> StoreError {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         if !std::mem::replace(&mut self.reported, true) {
-            report(&format!("the store cannot be written: {error}"));
+            log::error(format_args!("the store cannot be written: {error}"));
         }
         let is_full = |kind| matches!(kind, StorageFull | QuotaExceeded | FileTooLarge);
         let error = match error {
@@ -123,9 +124,4 @@ impl TodoDatabase {
         self.state = State::Failed { error, until: Instant::now() + pause };
         error
     }
-}
-
-fn report(text: &str) {
-    // Not `eprintln!`: it panics when nobody listens.
-    let _ = writeln!(io::stderr(), "todo: {text}");
 }
