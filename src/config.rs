@@ -6,6 +6,7 @@
 mod reader;
 mod settings;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +28,16 @@ pub enum DatabaseUrl {
     Redb(PathBuf),
 }
 
+/// A text that is not to be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret")
+    }
+}
+
 /// The settings of one server, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -44,6 +55,12 @@ pub struct Config {
     pub json_log: bool,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: Vec<IpNet>,
+    /// `API_TOKEN`; `None` when everybody may use the API.
+    pub api_token: Option<Secret>,
+    /// `METRICS_ACCESS` is `token`.
+    pub metrics_need_token: bool,
+    /// `CORS_ALLOW_ORIGINS`; `None` for all.
+    pub cors_origins: Option<Vec<String>>,
     /// `MAX_CONNECTIONS`
     pub max_connections: usize,
     /// `MAX_HEAD_BYTES`
@@ -87,6 +104,9 @@ impl Config {
             access_log: reader.switch(ACCESS_LOG, ["on", "off"]),
             json_log: reader.switch(LOG_FORMAT, ["json", "text"]),
             trusted_proxies: reader.networks(TRUSTED_PROXIES),
+            api_token: reader.token(API_TOKEN),
+            metrics_need_token: reader.switch(METRICS_ACCESS, ["token", "open"]),
+            cors_origins: reader.origins(CORS_ALLOW_ORIGINS),
             max_connections: reader.number(MAX_CONNECTIONS, 1..=65_536),
             max_head_bytes: reader.number(MAX_HEAD_BYTES, 8_192..=1_048_576),
             max_body_bytes: reader.number(MAX_BODY_BYTES, 1..=16_777_216),
@@ -96,6 +116,11 @@ impl Config {
             idle_timeout: reader.milliseconds(IDLE_TIMEOUT_MS),
             write_timeout: reader.milliseconds(WRITE_TIMEOUT_MS),
         };
+        // A token that cannot be used is a problem of its own.
+        if config.metrics_need_token && config.api_token.is_none() && !reader.has_problem(API_TOKEN)
+        {
+            reader.reject(METRICS_ACCESS, "token", "possible without API_TOKEN");
+        }
         reader.finish(config)
     }
 }
@@ -182,6 +207,71 @@ mod tests {
                 error.starts_with(&format!("TRUSTED_PROXIES={text:?} is not a list of")),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn a_token_is_long_enough_and_can_be_sent() {
+        let token = |text: &str| read(&[("API_TOKEN", text)]).map(|config| config.api_token);
+        assert_eq!(token(""), Ok(None));
+        for text in ["0123456789abcdef", "a-._~+/Z90123456==", &"x".repeat(512)] {
+            assert_eq!(token(text), Ok(Some(Secret(text.into()))));
+        }
+        for text in [
+            "secret",
+            "0123456789abcde",
+            &"x".repeat(513),
+            "secret with blanks",
+            "secret=in-the-middle",
+            "secret\n0123456789",
+        ] {
+            let error = token(text).unwrap_err();
+            assert!(error.starts_with("API_TOKEN is not 16 to 512 "), "{error}");
+            assert!(!error.contains(text), "a secret is not told");
+        }
+        let config = read(&[("API_TOKEN", "0123456789abcdef")]).unwrap();
+        assert!(!format!("{config:?}").contains("0123456789abcdef"), "a secret is not told");
+    }
+
+    #[test]
+    fn metrics_can_be_put_under_the_token_if_there_is_one() {
+        let error = read(&[("METRICS_ACCESS", "token")]).unwrap_err();
+        assert_eq!(error, "METRICS_ACCESS=\"token\" is not possible without API_TOKEN");
+        let both = [("METRICS_ACCESS", "token"), ("API_TOKEN", "0123456789abcdef")];
+        assert!(read(&both).unwrap().metrics_need_token);
+        let error = read(&[("METRICS_ACCESS", "token"), ("API_TOKEN", "short")]).unwrap_err();
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+
+    #[test]
+    fn origins_are_written_as_browsers_write_them() {
+        let origins =
+            |text| read(&[("CORS_ALLOW_ORIGINS", text)]).map(|config| config.cors_origins);
+        assert_eq!(origins(""), Ok(None));
+        assert_eq!(origins("*"), Ok(None));
+        let list = "https://example.com, http://localhost:3000,http://[::1]:8080";
+        let expected = ["https://example.com", "http://localhost:3000", "http://[::1]:8080"];
+        assert_eq!(origins(list), Ok(Some(expected.map(Into::into).to_vec())));
+        for text in [
+            "example.com",
+            "https://example.com/",
+            "https://Example.com",
+            "https://",
+            "null",
+            "https://a,*",
+            "https://example.com:443",
+            "http://example.com:80",
+            "https://a:0x50",
+            "https://a:",
+            "https://u@a",
+            "https://a?b",
+            "https://a,,https://b",
+            "https://a b",
+            "ftp://a",
+            "https://예시.kr",
+        ] {
+            let error = origins(text).unwrap_err();
+            assert!(error.contains("is not * or a list of origins"), "{error}");
         }
     }
 }

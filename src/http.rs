@@ -1,5 +1,6 @@
 //! The API: a request in, a response out, never an error out.
 
+mod access;
 mod body;
 mod cors;
 mod error;
@@ -17,7 +18,8 @@ use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
+    ALLOW, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, RETRY_AFTER,
+    TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
@@ -37,6 +39,8 @@ use request_id::{RequestIds, X_REQUEST_ID};
 use request_metrics::RequestMetrics;
 use route::{Operation, Route};
 
+pub use access::Access;
+pub use cors::Cors;
 pub use proxies::TrustedProxies;
 
 /// The longest request target, in bytes; a longer one is answered 414. RFC 9112, section 3, asks for at least 8,000.
@@ -52,8 +56,18 @@ pub struct App<S> {
     requests: Arc<RequestMetrics>,
     request_ids: RequestIds,
     limits: RequestLimits,
-    proxies: TrustedProxies,
+    rules: Rules,
     started: Instant,
+}
+
+/// Who may do what, and whose word is taken.
+pub struct Rules {
+    /// Who may use the API at all.
+    pub access: Access,
+    /// Which pages may, in a browser.
+    pub cors: Cors,
+    /// Who may tell where a request comes from.
+    pub proxies: TrustedProxies,
 }
 
 /// What a request may cost.
@@ -75,7 +89,7 @@ impl<S: Store> App<S> {
         tasks: Tasks,
         mut metrics: Metrics,
         limits: RequestLimits,
-        proxies: TrustedProxies,
+        rules: Rules,
     ) -> Self {
         let requests = Arc::new(RequestMetrics::new());
         metrics.add(requests.clone());
@@ -88,7 +102,7 @@ impl<S: Store> App<S> {
             requests,
             request_ids: RequestIds::new(),
             limits,
-            proxies,
+            rules,
             started: Instant::now(),
         }
     }
@@ -103,10 +117,16 @@ impl<S: Store> App<S> {
         check_head(head, self.limits.max_head_bytes)?;
         if cors::is_preflight(&head.method, &head.headers) {
             let mut answer = no_content();
-            cors::allow_preflight(answer.headers_mut());
+            self.rules.cors.allow_preflight(&head.headers, answer.headers_mut());
             return Ok(answer);
         }
         let path = path?;
+        if let Err(denied) = self.rules.access.check(path, &head.headers) {
+            let error = ApiError::new(StatusCode::UNAUTHORIZED, denied.message());
+            let mut answer = failure(&error);
+            answer.headers_mut().insert(WWW_AUTHENTICATE, denied.challenge());
+            return Ok(answer);
+        }
         if path == "*" && head.method == Method::OPTIONS {
             // The server as a whole (RFC 9110, section 9.3.7).
             return Ok(allowing(no_content(), route::ALL_METHODS));
@@ -161,9 +181,7 @@ impl<S: Store> Service for App<S> {
         if body.is_unread() {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if cors::is_cross_origin(&head.headers) {
-            cors::allow_origin(answer.headers_mut());
-        }
+        self.rules.cors.allow_origin(&head.headers, answer.headers_mut());
         let (status, latency) = (answer.status(), began.elapsed());
         drop(under_way);
         let route = found.map(|(route, _)| route);
@@ -172,7 +190,7 @@ impl<S: Store> Service for App<S> {
         self.access_log.record(&Entry {
             status: status.as_u16(),
             latency,
-            client: self.proxies.client(peer, &head.headers),
+            client: self.rules.proxies.client(peer, &head.headers),
             method: Some(head.method.as_str()),
             route: route.map(|route| route.pattern),
             path: Some(head.uri.path())

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use todo::access_log::AccessLog;
-use todo::config::{Config, DatabaseUrl};
-use todo::http::{App, RequestLimits, TrustedProxies};
+use todo::config::{Config, DatabaseUrl, Secret};
+use todo::http::{Access, App, Cors, RequestLimits, Rules, TrustedProxies};
 use todo::log::{self, Format};
 use todo::metrics::{Metrics, Process};
 use todo::server::{self, Activity, Limits};
@@ -71,7 +71,7 @@ async fn run(config: Config) -> ExitCode {
         tasks.clone(),
         metrics,
         request_limits,
-        TrustedProxies::new(config.trusted_proxies.clone()),
+        rules(&config),
     );
     let app = Arc::new(app);
     let limits = Limits {
@@ -96,6 +96,16 @@ async fn run(config: Config) -> ExitCode {
     match ended.await {
         Ok(ousted) => fail(EX_IOERR, ousted),
         Err(error) => fail(EX_SOFTWARE, error),
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    let token = config.api_token.clone().map(|Secret(token)| token);
+    let cors = Cors::new(config.cors_origins.clone(), token.is_some());
+    Rules {
+        access: Access::new(token, config.metrics_need_token),
+        cors,
+        proxies: TrustedProxies::new(config.trusted_proxies.clone()),
     }
 }
 

@@ -10,7 +10,7 @@ use hyper::body::{Bytes, HttpBody};
 use hyper::{Body, Request, Response};
 use serde_json::{Value, json};
 use todo::access_log::AccessLog;
-use todo::http::{App, RequestLimits, TrustedProxies};
+use todo::http::{Access, App, Cors, RequestLimits, Rules, TrustedProxies};
 use todo::metrics::Metrics;
 use todo::server::{Refusal, Service};
 use todo::store::{AllTodos, Change, Count, MemoryStore, Outcome, Page, Query, Store, StoreError};
@@ -24,9 +24,17 @@ const LIMITS: RequestLimits = RequestLimits {
 };
 
 fn app<S: Store>(store: S) -> Arc<App<S>> {
+    app_with(store, None)
+}
+
+fn app_with<S: Store>(store: S, token: Option<&str>) -> Arc<App<S>> {
+    let rules = Rules {
+        access: Access::new(token.map(Into::into), false),
+        cors: Cors::new(None, token.is_some()),
+        proxies: TrustedProxies::default(),
+    };
     let (log, tasks) = (Arc::new(AccessLog::new(None)), Tasks::default());
-    let proxies = TrustedProxies::default();
-    Arc::new(App::new(Arc::new(store), log, tasks, Metrics::default(), LIMITS, proxies))
+    Arc::new(App::new(Arc::new(store), log, tasks, Metrics::default(), LIMITS, rules))
 }
 
 fn sample_app() -> Arc<App<MemoryStore>> {
@@ -183,6 +191,49 @@ fn a_server_whose_store_fails_is_alive_and_not_ready() {
         let (answer, error) = send(&app, request("GET", "/readyz", "")).await;
         assert_eq!(error, json!({ "error": "the store does not work at the moment" }));
         assert_eq!(answer.headers()["retry-after"], "1");
+    });
+}
+
+#[test]
+fn a_request_without_the_token_does_not_reach_the_store() {
+    run(async {
+        // What reaches this store is answered 500.
+        let app = app_with(FailingStore(StoreError::Failed), Some("0123456789abcdef"));
+        for (method, target) in [
+            ("GET", "/api/todos"),
+            ("POST", "/api/todos"),
+            ("DELETE", "/%61pi/todos?completed=true"),
+            ("GET", "/api/todos/7/"),
+            ("BREW", "/api/todos/7"),
+            ("OPTIONS", "/api/todos"),
+            ("GET", "/api/nowhere"),
+        ] {
+            let (answer, error) = send(&app, request(method, target, "")).await;
+            assert_eq!(answer.status(), 401, "{method} {target}");
+            assert_eq!(answer.headers()["www-authenticate"], "Bearer realm=\"todo\"");
+            assert!(error["error"].is_string());
+            let mut wrong = request(method, target, "");
+            wrong.headers_mut().insert("authorization", "Bearer 0123456789abcdeF".parse().unwrap());
+            let (answer, _) = send(&app, wrong).await;
+            assert_eq!(answer.status(), 401, "{method} {target}");
+            let challenge = "Bearer realm=\"todo\", error=\"invalid_token\"";
+            assert_eq!(answer.headers()["www-authenticate"], challenge);
+        }
+        let mut right = request("GET", "/api/todos", "");
+        right.headers_mut().insert("authorization", "Bearer 0123456789abcdef".parse().unwrap());
+        assert_eq!(send(&app, right).await.0.status(), 500);
+        for target in ["/", "/health", "/livez", "/metrics"] {
+            assert_ne!(app.clone().call(request("GET", target, ""), None).await.status(), 401);
+        }
+        let mut preflight = request("OPTIONS", "/api/todos", "");
+        preflight.headers_mut().insert("origin", "http://page.test".parse().unwrap());
+        let (answer, _) = send(&app, preflight).await;
+        assert_eq!(answer.status(), 204);
+        let allowed = answer.headers()["access-control-allow-headers"].to_str().unwrap();
+        assert!(
+            allowed.ends_with(",Authorization,If-Match,If-None-Match,X-Request-Id"),
+            "{allowed}"
+        );
     });
 }
 

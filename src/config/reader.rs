@@ -1,15 +1,15 @@
 //! Takes settings out of the environment, and gathers what is wrong with them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::DatabaseUrl;
 use super::settings::Setting;
+use super::{DatabaseUrl, Secret};
 
 /// Takes one value after the other and gathers what is wrong with them.
 pub(super) struct Reader<L> {
@@ -20,6 +20,10 @@ pub(super) struct Reader<L> {
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
     pub(super) fn new(lookup: L) -> Self {
         Self { lookup, problems: Vec::new() }
+    }
+
+    pub(super) fn has_problem(&self, setting: Setting) -> bool {
+        self.problems.iter().any(|problem| problem.name == setting.name)
     }
 
     /// `config`, if nothing was wrong with the values that it was made of.
@@ -63,6 +67,30 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         .unwrap_or_default()
     }
 
+    /// A token as `Authorization: Bearer` can carry it (RFC 6750, section 2.1).
+    pub(super) fn token(&mut self, setting: Setting) -> Option<Secret> {
+        let value = self.given(setting)?;
+        let body = value.trim_end_matches('=');
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+        if (16..=512).contains(&value.len()) && !body.is_empty() && body.bytes().all(is_part) {
+            return Some(Secret(value));
+        }
+        let expected = "16 to 512 letters, digits and characters of -._~+/";
+        self.problems.push(Problem { name: setting.name, value: None, expected: expected.into() });
+        None
+    }
+
+    /// The origins of a list, `None` for all of them.
+    pub(super) fn origins(&mut self, setting: Setting) -> Option<Vec<String>> {
+        let expected = "* or a list of origins such as https://example.com,http://localhost:3000, without default ports";
+        let origin = |text: &str| is_origin(text).then(|| text.to_owned());
+        self.parse(setting, expected, |text| match text {
+            "*" => Some(None),
+            _ => text.split(',').map(|item| origin(item.trim())).collect::<Option<_>>().map(Some),
+        })
+        .flatten()
+    }
+
     pub(super) fn switch(&mut self, setting: Setting, [yes, no]: [&str; 2]) -> bool {
         self.parse(setting, &format!("{yes} or {no}"), |text| match text {
             _ if text == yes => Some(true),
@@ -96,19 +124,49 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         expected: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        // Compose files and shells hand on unset variables as empty ones.
-        let given = (self.lookup)(setting.name).filter(|value| !value.is_empty());
+        let given = self.given(setting);
         let value = given.as_deref().unwrap_or(setting.default);
         let parsed = parse(value);
         if parsed.is_none() {
-            self.problems.push(Problem {
-                name: setting.name,
-                value: value.to_owned(),
-                expected: expected.to_owned(),
-            });
+            self.reject(setting, value, expected);
         }
         parsed
     }
+
+    fn given(&self, setting: Setting) -> Option<String> {
+        // Compose files and shells hand on unset variables as empty ones.
+        (self.lookup)(setting.name).filter(|value| !value.is_empty())
+    }
+
+    /// `value` is not what is `expected`.
+    pub(super) fn reject(&mut self, setting: Setting, value: &str, expected: &str) {
+        let (value, expected) = (Some(value.to_owned()), expected.to_owned());
+        self.problems.push(Problem { name: setting.name, value, expected });
+    }
+}
+
+/// Whether browsers write an origin like this (RFC 6454, section 6.2): scheme, host in lower case, and a port only if it is
+/// not the scheme's own.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let default_port = match scheme {
+        "http" => "80",
+        "https" => "443",
+        _ => return false,
+    };
+    let (host, port) = match host.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (host, None),
+    };
+    let is_number = |port: &str| port.parse::<u16>().is_ok_and(|number| number.to_string() == port);
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_host = match address {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|ip| ip.to_string() == address),
+        None => host.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte)
+        }),
+    };
+    !host.is_empty() && is_host && port.is_none_or(|port| port != default_port && is_number(port))
 }
 
 /// Every setting that cannot be used, one line each: the variable, its value, and what would be right.
@@ -118,7 +176,8 @@ pub struct ConfigError(Vec<Problem>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Problem {
     name: &'static str,
-    value: String,
+    /// Not there where it is a secret.
+    value: Option<String>,
     expected: String,
 }
 
@@ -126,7 +185,11 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, Problem { name, value, expected }) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
-            write!(formatter, "{separator}{name}={value:?} is not {expected}")?;
+            write!(formatter, "{separator}{name}")?;
+            if let Some(value) = value {
+                write!(formatter, "={value:?}")?;
+            }
+            write!(formatter, " is not {expected}")?;
         }
         Ok(())
     }

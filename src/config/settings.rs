@@ -55,6 +55,24 @@ pub(super) const TRUSTED_PROXIES: Setting = Setting {
     values: "list of IP addresses and networks",
     meaning: "Proxies whose `X-Forwarded-For` tells the client's address, such as `127.0.0.1,10.0.0.0/8`; unset nobody's does.",
 };
+pub(super) const API_TOKEN: Setting = Setting {
+    name: "API_TOKEN",
+    default: "",
+    values: "16–512 of `A-Z a-z 0-9 - . _ ~ + /`",
+    meaning: "If set, `/api` and all below it needs `Authorization: Bearer` with this token; without it the answer is 401.",
+};
+pub(super) const METRICS_ACCESS: Setting = Setting {
+    name: "METRICS_ACCESS",
+    default: "open",
+    values: "`open`, `token`",
+    meaning: "Whether `/metrics` needs the token, too.",
+};
+pub(super) const CORS_ALLOW_ORIGINS: Setting = Setting {
+    name: "CORS_ALLOW_ORIGINS",
+    default: "*",
+    values: "`*`, list of origins",
+    meaning: "Web pages that may use the API, such as `https://example.com,http://localhost:3000`; `*` is every page.",
+};
 pub(super) const MAX_CONNECTIONS: Setting = Setting {
     name: "MAX_CONNECTIONS",
     default: "1024",
@@ -105,7 +123,7 @@ pub(super) const WRITE_TIMEOUT_MS: Setting = Setting {
 };
 
 /// Every setting, in the order of the README.
-pub const SETTINGS: [Setting; 15] = [
+pub const SETTINGS: [Setting; 18] = [
     HOST,
     PORT,
     DATABASE_URL,
@@ -113,6 +131,9 @@ pub const SETTINGS: [Setting; 15] = [
     ACCESS_LOG,
     LOG_FORMAT,
     TRUSTED_PROXIES,
+    API_TOKEN,
+    METRICS_ACCESS,
+    CORS_ALLOW_ORIGINS,
     MAX_CONNECTIONS,
     MAX_HEAD_BYTES,
     MAX_BODY_BYTES,

@@ -1,5 +1,6 @@
 //! Everything that only the real module under the real runtime can show.
 
+mod access;
 mod addresses;
 mod contract;
 mod crash;
