@@ -2,9 +2,10 @@
 //!
 //! | module | concern | may use |
 //! |---|---|---|
+//! | [`cli`] | the command line: its flags, the help text, exit codes | [`config`] |
 //! | [`config`] | every setting, read from the environment | – |
 //! | [`server`] | sockets: accepting, limits, deadlines; serves any [`server::Service`] | [`log`], [`metrics`], [`tasks`] |
-//! | [`http`] | the API: request in, response out, never an error out | all but [`config`] |
+//! | [`http`] | the API: request in, response out, never an error out | all but [`cli`] and [`config`] |
 //! | [`store`] | where todos live | [`todo`], [`clock`], [`log`], [`metrics`] |
 //! | [`todo`] | what a todo is; the only way to make one is through its checks | [`clock`] |
 //! | [`access_log`] | one line per request | [`clock`], [`log`] |
@@ -13,10 +14,11 @@
 //! | [`clock`] | time as the API writes it | – |
 //! | [`tasks`] | starts tasks and counts the live ones | [`metrics`] |
 //!
-//! The direction is `main` → `http` → `store` → `todo`. `server`, `config`, `access_log`, `metrics`, `log`,
+//! The direction is `main` → `http` → `store` → `todo`. `server`, `cli`, `config`, `access_log`, `metrics`, `log`,
 //! `clock` and `tasks` know nothing of todos, and nothing under `store` or `todo` knows of HTTP. A test in `e2e` holds this rule.
 
 pub mod access_log;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod http;

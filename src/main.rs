@@ -1,11 +1,12 @@
-//! Reads the settings, opens the store and the socket, and serves.
+//! Reads the command line and the settings, opens the store and the socket, and serves.
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use todo::access_log::AccessLog;
+use todo::cli::{self, Command, EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE};
 use todo::config::{Config, DatabaseUrl, Secret};
 use todo::http::{Access, App, Cors, RequestLimits, Rules, TrustedProxies};
 use todo::log::{self, Format};
@@ -15,17 +16,23 @@ use todo::store::{AnyStore, Measured, Place};
 use todo::tasks::Tasks;
 use tokio::sync::oneshot;
 
-/// Exit codes of sysexits.h, which service managers and scripts know.
-const EX_UNAVAILABLE: u8 = 69;
-const EX_SOFTWARE: u8 = 70;
-const EX_IOERR: u8 = 74;
-const EX_CONFIG: u8 = 78;
-
 fn main() -> ExitCode {
+    let command = match Command::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Help) => return succeed(cli::help()),
+        Ok(Command::Version) => return succeed(cli::version()),
+        Ok(command) => command,
+        Err(error) => return fail(EX_USAGE, error),
+    };
     let config = match Config::from_env() {
         Ok(config) => config,
         Err(error) => return fail(EX_CONFIG, error),
     };
+    if command == Command::Check {
+        return match AnyStore::check(place(&config)) {
+            Ok(found) => succeed(format!("todo: {}", found.replace('\n', "\ntodo: "))),
+            Err(error) => fail(EX_IOERR, error),
+        };
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(EX_SOFTWARE, error),
@@ -36,11 +43,7 @@ fn main() -> ExitCode {
 async fn run(config: Config) -> ExitCode {
     let format = if config.json_log { Format::Json } else { Format::Text };
     log::set_format(format);
-    let place = config.database.clone().map(|database| match database {
-        DatabaseUrl::Memory => Place::Memory,
-        DatabaseUrl::Redb(file) => Place::Redb(file),
-    });
-    let store = match AnyStore::open(place, config.max_store_bytes, config.seed_todos) {
+    let store = match AnyStore::open(place(&config), config.max_store_bytes, config.seed_todos) {
         Ok((store, description)) => {
             log::info(format_args!("todo: {description}"));
             Arc::new(store)
@@ -109,6 +112,13 @@ fn rules(config: &Config) -> Rules {
     }
 }
 
+fn place(config: &Config) -> Option<Place> {
+    config.database.clone().map(|database| match database {
+        DatabaseUrl::Memory => Place::Memory,
+        DatabaseUrl::Redb(file) => Place::Redb(file),
+    })
+}
+
 fn cannot_listen(config: &Config, error: &io::Error) -> String {
     let (host, port) = (config.host, config.port);
     match error.kind() {
@@ -120,6 +130,12 @@ fn cannot_listen(config: &Config, error: &io::Error) -> String {
         }
         _ => format!("cannot listen on {host} port {port}: {error}"),
     }
+}
+
+fn succeed(text: String) -> ExitCode {
+    // Not `println!`: it panics when nobody reads.
+    let _ = writeln!(io::stdout(), "{text}");
+    ExitCode::SUCCESS
 }
 
 fn fail(code: u8, error: impl Display) -> ExitCode {

@@ -52,6 +52,7 @@ pub fn tool(name: &str) -> PathBuf {
 
 /// How a server is to be started. Without settings it listens on 127.0.0.1 and a free port.
 pub struct Builder {
+    arguments: Vec<String>,
     settings: Vec<(String, String)>,
     max_descriptors: Option<u32>,
     log_reader_leaves: bool,
@@ -63,11 +64,19 @@ pub struct Builder {
 pub struct Exit {
     /// Its exit code.
     pub code: Option<i32>,
+    /// All that it wrote to standard output.
+    pub stdout: String,
     /// All that it wrote to standard error.
     pub stderr: String,
 }
 
 impl Builder {
+    /// Adds an argument to the command line.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
     /// Sets an environment variable.
     pub fn set(mut self, name: &str, value: impl ToString) -> Self {
         self.settings.push((name.into(), value.to_string()));
@@ -132,8 +141,9 @@ impl Builder {
             thread::sleep(Duration::from_millis(5));
         }
         let output = child.wait_with_output().expect("the process has ended");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        Exit { code: output.status.code(), stderr }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        Exit { code: output.status.code(), stdout, stderr }
     }
 
     fn spawn(&self) -> Child {
@@ -151,6 +161,7 @@ impl Builder {
         command.arg("-c").arg(script + "exec \"$@\"").arg("sh").arg(launcher);
         command
             .arg(native_module())
+            .args(&self.arguments)
             .env("HOST", "127.0.0.1")
             .env("PORT", "0")
             .envs(self.settings.iter().cloned())
@@ -197,6 +208,7 @@ impl Server {
     /// A server with settings of the test's own.
     pub fn builder() -> Builder {
         Builder {
+            arguments: Vec::new(),
             settings: Vec::new(),
             max_descriptors: None,
             log_reader_leaves: false,

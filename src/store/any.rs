@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::redb::{self, Found};
 use super::{
     AllTodos, Change, Count, MemoryStore, OpenError, Ousted, Outcome, Page, Query, RedbStore,
     Store, StoreError,
@@ -43,24 +45,38 @@ impl AnyStore {
         max_bytes: usize,
         samples: bool,
     ) -> Result<(Self, String), OpenError> {
-        let default = Path::new(DEFAULT_FILE);
-        let (place, reason) = match place {
-            Some(place) => (place, "as DATABASE_URL says"),
-            None if default.parent().is_some_and(is_writable) => {
-                (Place::Redb(default.into()), "because the folder /data can be written to")
-            }
-            None => (Place::Memory, "because there is no folder /data to write to"),
+        let (place, description) = choose(place);
+        let store = match place {
+            Place::Memory => Self::Memory(MemoryStore::new(max_bytes, samples)),
+            Place::Redb(file) => Self::Redb(RedbStore::open(&file, max_bytes, samples)?),
         };
-        Ok(match place {
-            Place::Memory => {
-                let store = Self::Memory(MemoryStore::new(max_bytes, samples));
-                (store, format!("todos end with the process, {reason}"))
-            }
-            Place::Redb(file) => {
-                let store = Self::Redb(RedbStore::open(&file, max_bytes, samples)?);
-                (store, format!("todos are kept in {}, {reason}", file.display()))
-            }
-        })
+        Ok((store, description))
+    }
+
+    /// Finds out whether [`open`](Self::open) would succeed, and tells in some lines what it found. No file is changed; one
+    /// that a server uses stays that server's.
+    ///
+    /// # Errors
+    /// [`OpenError`] when a file cannot be the store.
+    pub fn check(place: Option<Place>) -> Result<String, OpenError> {
+        let (place, description) = choose(place);
+        let Place::Redb(file) = place else { return Ok(description) };
+        let Found { todos, has_owner } = redb::check(&file)?;
+        // An address without a folder does not get here.
+        let folder = file.parent().unwrap_or(Path::new("/"));
+        probe(folder).map_err(|error| {
+            OpenError::new(&file, format!("its folder cannot be written to: {error}"))
+        })?;
+        let state = match todos {
+            Some(count) => format!("the file can be opened, todos in it: {count}"),
+            None => "there is no such file yet, the next start makes it".to_owned(),
+        };
+        let owner = if has_owner {
+            "\na server uses the file, or was killed while it did: then the next start takes it over"
+        } else {
+            ""
+        };
+        Ok(format!("{description}\n{state}{owner}"))
     }
 
     /// Its name in metrics.
@@ -80,13 +96,30 @@ impl AnyStore {
     }
 }
 
-/// A file can be created in `folder`. WASI tells nothing of permissions, so this tries.
-fn is_writable(folder: &Path) -> bool {
+/// Where todos are kept when `place` is wanted, or nothing in particular, and one sentence that says so.
+fn choose(place: Option<Place>) -> (Place, String) {
+    let default = Path::new(DEFAULT_FILE);
+    let (place, reason) = match place {
+        Some(place) => (place, "as DATABASE_URL says"),
+        None if default.parent().is_some_and(|folder| probe(folder).is_ok()) => {
+            (Place::Redb(default.into()), "because the folder /data can be written to")
+        }
+        None => (Place::Memory, "because there is no folder /data to write to"),
+    };
+    let description = match &place {
+        Place::Memory => format!("todos end with the process, {reason}"),
+        Place::Redb(file) => format!("todos are kept in {}, {reason}", file.display()),
+    };
+    (place, description)
+}
+
+/// Creates a file in `folder` and removes it again: WASI tells nothing of permissions.
+fn probe(folder: &Path) -> io::Result<()> {
     let probe = folder.join(".todo-probe");
-    let created = File::create(&probe).is_ok();
+    let created = File::create(&probe);
     // Another server that tries at the same time may have removed it.
     let _ = fs::remove_file(&probe);
-    created
+    created.map(drop)
 }
 
 impl Store for AnyStore {

@@ -5,6 +5,7 @@
 //! between nothing else runs, as a WebAssembly module has one thread, so nobody sees what is not on the disk yet. When
 //! the disk fails, memory goes back to what it was.
 
+mod check;
 mod database;
 mod disk;
 mod open;
@@ -25,6 +26,7 @@ use crate::todo::{Todo, TodoId};
 use database::{Commits, TodoDatabase};
 use owner::{Owner, Standing};
 
+pub use check::{Found, check};
 pub use open::OpenError;
 
 /// How often the owner looks for somebody who asks whether it is alive: see [`Owner`].

@@ -8,6 +8,7 @@ use std::fmt;
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
+pub use redb::backends::InMemoryBackend;
 pub use redb::{DatabaseError, Error, StorageBackend, StorageError};
 
 /// What every file begins with.

@@ -30,6 +30,12 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+impl OpenError {
+    pub(in crate::store) fn new(file: &Path, reason: String) -> Self {
+        Self { file: file.to_owned(), reason }
+    }
+}
+
 impl RedbStore {
     /// Opens the store in `file`, which is made if it is not there, with the two sample todos or empty. It takes
     /// `max_bytes` of texts, each todo counting 100 bytes more; what is there already stays in any case.
@@ -40,7 +46,7 @@ impl RedbStore {
     /// [`OpenError`] when the file is no store, is damaged, comes from a newer version, cannot be read or written, or is
     /// another server's. It is then what it was, byte for byte.
     pub fn open(file: &Path, max_bytes: usize, samples: bool) -> Result<Self, OpenError> {
-        let failed = |reason: String| OpenError { file: file.to_owned(), reason };
+        let failed = |reason: String| OpenError::new(file, reason);
         let (owner, copy) = Owner::of(file).map_err(|error| {
             failed(match error {
                 OwnError::InUse => "another server uses it".to_owned(),
@@ -112,7 +118,7 @@ pub(super) fn open_database(
 }
 
 /// Whether `file` begins like a database of redb. Saves copying what is none.
-fn has_magic(file: &Path) -> io::Result<bool> {
+pub(super) fn has_magic(file: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
     File::open(file)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
     Ok(start == MAGIC)

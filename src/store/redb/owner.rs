@@ -133,10 +133,7 @@ impl Owner {
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.file.as_os_str().to_owned();
-        name.push(".");
-        name.push(suffix);
-        name.into()
+        beside(&self.file, suffix)
     }
 }
 
@@ -147,6 +144,18 @@ impl Drop for Owner {
             let _ = fs::remove_file(self.beside("lock"));
         }
     }
+}
+
+/// Whether somebody owns `file`, alive or not.
+pub(super) fn has_lock(file: &Path) -> io::Result<bool> {
+    Ok(read(&beside(file, "lock"))?.is_some())
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
 }
 
 fn copy_suffix(token: &str) -> String {

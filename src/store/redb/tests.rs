@@ -307,3 +307,31 @@ fn a_file_that_is_cut_off_is_told() {
         assert!(open::open_database(cut.open().unwrap(), false, 1_000_000, true).is_err());
     }
 }
+
+/// A server goes on writing while its file is copied for a look, so that the copy may hold parts of several transactions.
+#[test]
+fn a_look_at_a_file_does_not_take_changes_under_way_for_damage() {
+    let disk = TestDisk::default();
+    run(&disk, |store| async move {
+        create(&store, "a").await.unwrap();
+    });
+    let torn = TestDisk::default();
+    lock(&torn.0).bytes = vec![0x55; lock(&disk.0).bytes.len()];
+    let look = |snapshots: &[(&TestDisk, bool)]| {
+        let mut snapshots = snapshots.iter().cycle();
+        let next = || {
+            let &(disk, is_whole) = snapshots.next().unwrap();
+            // Opening changes what is opened.
+            let copy = TestDisk::default();
+            lock(&copy.0).bytes = lock(&disk.0).bytes.clone();
+            Ok(check::Snapshot { copy: copy.open()?, is_whole })
+        };
+        check::judge(next, Duration::ZERO)
+    };
+    assert_eq!(look(&[(&disk, true)]), Ok(1));
+    assert_eq!(look(&[(&disk, false)]), Ok(1));
+    assert_eq!(look(&[(&torn, false), (&torn, false), (&disk, false)]), Ok(1));
+    assert!(look(&[(&torn, true), (&disk, true)]).unwrap_err().starts_with("it is damaged"));
+    let reason = "its server writes to it all the time, try again later";
+    assert_eq!(look(&[(&torn, false)]), Err(reason.to_owned()));
+}
