@@ -6,6 +6,7 @@ mod cors;
 mod error;
 mod etag;
 mod handlers;
+mod openapi;
 mod proxies;
 mod query;
 mod request_id;
@@ -150,6 +151,7 @@ impl<S: Store> App<S> {
             Operation::Live => handlers::live(),
             Operation::Ready => handlers::ready(store).await,
             Operation::Metrics => handlers::show_metrics(&self.metrics),
+            Operation::OpenApi => openapi::document(headers),
             Operation::ListTodos => handlers::list_todos(store, query, &self.pages_kib).await,
             Operation::CreateTodo => handlers::create_todo(store, body).await,
             Operation::DeleteCompleted => handlers::delete_completed(store, query).await,

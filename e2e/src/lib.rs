@@ -6,7 +6,9 @@
 //! No part of the server's source is used here: what these tests know of it is what any client knows.
 
 mod client;
+mod description;
 mod server;
 
 pub use client::{Client, Response};
+pub use description::{Description, Part};
 pub use server::{Builder, Exit, Server, native_module, plain_module, repository, tool};

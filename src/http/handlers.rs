@@ -18,9 +18,10 @@ use crate::metrics::{self, Metrics};
 use crate::server::Payload;
 use crate::store::{AllTodos, Change, Outcome, Page, Store, StoreError};
 use crate::tasks::Tasks;
-use crate::todo::{Invalid, NewTodo, Todo, TodoFields, TodoId, TodoUpdate};
+use crate::todo::{Invalid, NewTodo, Revision, Todo, TodoFields, TodoId, TodoUpdate};
 
-type Answer = Result<Response<Payload>, ApiError>;
+/// What an operation comes to.
+pub type Answer = Result<Response<Payload>, ApiError>;
 
 /// `GET /`
 pub fn server_info(uptime: Duration, tasks: &Tasks) -> Answer {
@@ -186,10 +187,7 @@ pub async fn get_todo(store: &impl Store, id: &str, headers: &HeaderMap) -> Answ
         return Err(StoreError::ConditionFailed(id).into());
     }
     if condition.none_of.contains(todo.revision) {
-        let mut answer = Response::new(Payload::empty());
-        *answer.status_mut() = StatusCode::NOT_MODIFIED;
-        answer.headers_mut().insert(ETAG, etag(todo.revision));
-        return Ok(answer);
+        return Ok(not_modified(todo.revision));
     }
     todo_answer(&todo)
 }
@@ -230,6 +228,14 @@ fn parse_id(text: &str) -> Result<TodoId, ApiError> {
     }
     // An integer that is too large is an id that no todo has.
     text.parse().map_err(|_| ApiError::no_todo(text))
+}
+
+/// 304: the client has this revision of what it asks for.
+pub fn not_modified(revision: Revision) -> Response<Payload> {
+    let mut answer = Response::new(Payload::empty());
+    *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    answer.headers_mut().insert(ETAG, etag(revision));
+    answer
 }
 
 fn todo_answer(todo: &Todo) -> Answer {

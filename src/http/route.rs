@@ -15,6 +15,8 @@ pub enum Operation {
     Ready,
     /// `GET /metrics`
     Metrics,
+    /// `GET /openapi.json`
+    OpenApi,
     /// `GET /api/todos`
     ListTodos,
     /// `POST /api/todos`
@@ -38,14 +40,15 @@ pub struct Route {
     pub pattern: &'static str,
     /// The value of `Allow` (RFC 9110, section 10.2.1).
     pub allow: &'static str,
-    operations: &'static [(Method, Operation)],
+    /// What is done here, by method.
+    pub operations: &'static [(Method, Operation)],
 }
 
 /// Every method that is of use anywhere.
 pub const ALL_METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 
 /// All routes.
-pub static ROUTES: [Route; 7] = [
+pub static ROUTES: [Route; 8] = [
     Route {
         pattern: "/",
         allow: "GET, HEAD, OPTIONS",
@@ -70,6 +73,11 @@ pub static ROUTES: [Route; 7] = [
         pattern: "/metrics",
         allow: "GET, HEAD, OPTIONS",
         operations: &[(Method::GET, Operation::Metrics)],
+    },
+    Route {
+        pattern: "/openapi.json",
+        allow: "GET, HEAD, OPTIONS",
+        operations: &[(Method::GET, Operation::OpenApi)],
     },
     Route {
         pattern: "/api/todos",

@@ -1,11 +1,11 @@
-//! The whole API as clients see it, held against `golden/contract.txt`.
+//! The whole API as clients see it, held against `golden/contract.txt` and the API's own description.
 //!
 //! `UPDATE_GOLDEN=1` in the environment writes that file anew, for a reader to compare.
 
 use std::fmt::Write as _;
 use std::fs;
 
-use e2e::{Response, Server, repository};
+use e2e::{Description, Response, Server, repository};
 use regex_lite::Regex;
 use serde_json::Value;
 
@@ -27,12 +27,14 @@ const HEADERS: [&str; 11] = [
 struct Transcript {
     text: String,
     server: Server,
+    description: Description,
 }
 
 impl Transcript {
     fn request(&mut self, method: &str, target: &str, headers: &[&str], body: impl AsRef<[u8]>) {
         let body = body.as_ref();
         let response = self.server.connect().request(method, target, headers, body);
+        self.description.check(method, target, headers, &response);
         writeln!(self.text, "> {method} {target}").unwrap();
         for header in headers {
             writeln!(self.text, "> {header}").unwrap();
@@ -105,7 +107,11 @@ fn replace_what_varies(value: &mut Value) {
 
 #[test]
 fn the_answers_are_those_of_the_golden_file() {
-    let mut api = Transcript { text: String::new(), server: Server::start() };
+    let mut api = Transcript {
+        text: String::new(),
+        server: Server::start(),
+        description: Description::read(),
+    };
 
     api.get("/");
     api.get("/health");

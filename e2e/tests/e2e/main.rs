@@ -10,6 +10,7 @@ mod framing;
 mod limits;
 mod logs;
 mod metrics;
+mod openapi;
 mod probes;
 mod races;
 mod resets;
