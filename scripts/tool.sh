@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Brings a tool that only some targets need, and prints the folder of its programs: tool.sh NAME [ARCHITECTURE]
 #
-# Tools come from Debian's packages, unpacked into .toolchain/tools, and from crates.io. Where there is no apt, the
-# programs of the former are expected on PATH. `tool.sh` alone lists the names.
+# Tools come from Debian's packages, unpacked into .toolchain/tools, from crates.io and from PyPI. Where there is no apt,
+# the programs of the first are expected on PATH. `tool.sh` alone lists the names.
 
 set -euo pipefail
 
@@ -75,6 +75,14 @@ tool_container_system() {
 # Checks metrics, and rules for alerts.
 tool_promtool() { from_debian forky "promtool" prometheus; }
 
+# The validator of OpenAPI documents, and schemathesis. Any Python from 3.11 on will do for them.
+tool_openapi() {
+  local python=python3.13
+  command -v apt-get >/dev/null || python=python3
+  from_debian trixie "$python" python3.13 python3-pip &&
+    from_pypi openapi openapi-spec-validator=openapi_spec_validator schemathesis=schemathesis.cli
+}
+
 # from_crates_io CRATE VERSION
 from_crates_io() {
   # shellcheck source=/dev/null
@@ -100,6 +108,25 @@ from_debian() {
   done
   rm -rf "$dir/usr/real"
   mv "$dir/usr/kept" "$dir/usr/real"
+}
+
+# Adds packages to the Python in the same tool: from_pypi REQUIREMENTS PROGRAM=MODULE...
+from_pypi() {
+  local requirements=$root/scripts/requirements/$1.txt python program
+  shift
+  python=$(cd "$dir/usr/bin" && echo python3*)
+  # Wheels only, each with its known hash: nothing is compiled, and nothing but those files is run.
+  limit 900 "$dir/usr/bin/$python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-input \
+    --only-binary :all: --no-deps --require-hashes --target "$dir/usr/packages" --requirement "$requirements" || return 1
+  for program in "$@"; do
+    cat >"$dir/usr/bin/${program%%=*}" <<SCRIPT
+#!/bin/sh
+# Written by the set-up: runs a program from PyPI.
+usr=\${0%/*}/..
+PYTHONPATH="\$usr/packages" exec "\$usr/bin/$python" -P -m ${program#*=} "\$@"
+SCRIPT
+    chmod +x "$dir/usr/bin/${program%%=*}"
+  done
 }
 
 # Links to what is on the machine: on_path "PROGRAM..."
@@ -129,7 +156,12 @@ fi
 result=$toolchain/tools/$name${architecture:+-$architecture}
 dir=$tmp/tool
 # A tool whose recipe has changed is brought anew.
-recipe=$(declare -f "$function" from_debian from_crates_io on_path debian_unpack debian_script | cksum)
+recipe=$(
+  {
+    declare -f "$function" from_debian from_crates_io from_pypi on_path debian_unpack debian_script
+    cat "$root/scripts/requirements/$name.txt" 2>/dev/null || true
+  } | cksum
+)
 is_there() { [ "$(cat "$result/recipe" 2>/dev/null)" = "$recipe" ]; }
 
 print_and_succeed() { is_there && echo "$result/usr/bin"; }
