@@ -27,6 +27,7 @@ test: ## all checks and tests
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory api
 
 lint: setup lint-deploy ## check the formatting and run clippy
 	@$(env) cargo fmt --all --check
@@ -35,6 +36,7 @@ lint: setup lint-deploy ## check the formatting and run clippy
 	@$(env) cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(env) cargo clippy --locked $(e2e) --target host-tuple --all-targets -- -D warnings
 	@$(env) cargo clippy --locked $(universal) --target host-tuple --all-targets -- -D warnings
+	@bin=$$(scripts/tool.sh openapi) && "$$bin/openapi-spec-validator" src/http/openapi.json
 
 lint-deploy: ## check the alerts in deploy and run their tests
 	@promtool=$$(scripts/tool.sh promtool)/promtool && \
@@ -47,6 +49,13 @@ unit: setup ## run the tests inside WasmEdge, and those of the tools
 
 e2e: build ## run the tests that talk to the real server
 	@$(env) scripts/native.sh $(module) >/dev/null && cargo e2e --locked
+
+api: build ## attack the API with what its own description allows and forbids
+	@$(env) scripts/native.sh $(module) >/dev/null && \
+	  cargo e2e --locked attack -- --ignored --nocapture --test-threads 1
+
+fuzz-api: ## the same for TIME (600) seconds per store, otherwise each time
+	@FUZZ_SECONDS=$${TIME:-600} $(MAKE) --no-print-directory api
 
 crash: build ## kill the server ROUNDS (200) times under load and look for lost changes
 	@$(env) scripts/native.sh $(module) >/dev/null && \

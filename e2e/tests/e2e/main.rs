@@ -2,6 +2,7 @@
 
 mod access;
 mod addresses;
+mod attack;
 mod command_line;
 mod contract;
 mod crash;
