@@ -29,6 +29,7 @@ use percent_encoding::percent_decode_str;
 use tokio::sync::Semaphore;
 
 use crate::access_log::{AccessLog, Entry};
+use crate::execution::Execution;
 use crate::metrics::Metrics;
 use crate::server::{Client, Payload, Refusal, Service};
 use crate::store::Store;
@@ -59,6 +60,7 @@ pub struct App<S> {
     limits: RequestLimits,
     rules: Rules,
     started: Instant,
+    execution: Execution,
 }
 
 /// Who may do what, and whose word is taken.
@@ -105,6 +107,7 @@ impl<S: Store> App<S> {
             limits,
             rules,
             started: Instant::now(),
+            execution: Execution::measure(),
         }
     }
 
@@ -146,7 +149,10 @@ impl<S: Store> App<S> {
         };
         let (store, headers, query) = (&*self.store, &head.headers, head.uri.query());
         match operation {
-            Operation::ServerInfo => handlers::server_info(self.started.elapsed(), &self.tasks),
+            Operation::ServerInfo => {
+                let uptime = self.started.elapsed();
+                handlers::server_info(uptime, &self.tasks, store.kind(), self.execution)
+            }
             Operation::Health => handlers::health(self.started.elapsed()),
             Operation::Live => handlers::live(),
             Operation::Ready => handlers::ready(store).await,

@@ -8,6 +8,7 @@
 //! | [`http`] | the API: request in, response out, never an error out | all but [`cli`] and [`config`] |
 //! | [`store`] | where todos live | [`todo`], [`clock`], [`log`], [`metrics`] |
 //! | [`todo`] | what a todo is; the only way to make one is through its checks | [`clock`] |
+//! | [`execution`] | whether the runtime interprets this module | – |
 //! | [`access_log`] | one line per request | [`clock`], [`log`] |
 //! | [`metrics`] | numbers, as Prometheus reads them | – |
 //! | [`log`] | messages to the operator, as text or JSON | [`clock`] |
@@ -15,12 +16,13 @@
 //! | [`tasks`] | starts tasks and counts the live ones | [`metrics`] |
 //!
 //! The direction is `main` → `http` → `store` → `todo`. `server`, `cli`, `config`, `access_log`, `metrics`, `log`,
-//! `clock` and `tasks` know nothing of todos, and nothing under `store` or `todo` knows of HTTP. A test in `e2e` holds this rule.
+//! `clock`, `execution` and `tasks` know nothing of todos, and nothing under `store` or `todo` knows of HTTP. A test in `e2e` holds this rule.
 
 pub mod access_log;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod execution;
 pub mod http;
 pub mod log;
 pub mod metrics;

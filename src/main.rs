@@ -12,7 +12,7 @@ use todo::http::{Access, App, Cors, RequestLimits, Rules, TrustedProxies};
 use todo::log::{self, Format};
 use todo::metrics::{Metrics, Process};
 use todo::server::{self, Activity, Limits};
-use todo::store::{AnyStore, Measured, Place};
+use todo::store::{AnyStore, Measured, Place, Store as _};
 use todo::tasks::Tasks;
 use tokio::sync::oneshot;
 

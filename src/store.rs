@@ -28,6 +28,9 @@ pub use redb::{OpenError, Ousted, RedbStore};
 /// is one call. A change is as durable as the store gets it before its call returns. Ids are positive, rise, and are
 /// never given out twice, also after a restart. Methods may wait, so that a store can sit on a disk or behind a network.
 pub trait Store: Send + Sync + 'static {
+    /// What kind of store this is, in one word, for clients and metrics.
+    fn kind(&self) -> &'static str;
+
     /// The todo with this id, if there is one.
     ///
     /// # Errors

@@ -153,6 +153,10 @@ fn every_refusal_has_its_status_and_a_sentence() {
 struct FailingStore(StoreError);
 
 impl Store for FailingStore {
+    fn kind(&self) -> &'static str {
+        "failing"
+    }
+
     async fn get(&self, _: TodoId) -> Result<Option<Arc<Todo>>, StoreError> {
         Err(self.0)
     }

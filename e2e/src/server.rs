@@ -57,6 +57,7 @@ pub struct Builder {
     max_descriptors: Option<u32>,
     log_reader_leaves: bool,
     max_file_bytes: Option<u64>,
+    interpreted: bool,
 }
 
 /// What a server that ended by itself left behind.
@@ -103,6 +104,12 @@ impl Builder {
     /// Closes the reading end of the server's standard output as soon as the address is known.
     pub fn log_reader_leaves(mut self) -> Self {
         self.log_reader_leaves = true;
+        self
+    }
+
+    /// Runs the module without native code.
+    pub fn interpreted(mut self) -> Self {
+        self.interpreted = true;
         self
     }
 
@@ -159,8 +166,9 @@ impl Builder {
             script += &format!("trap '' XFSZ && exec prlimit --fsize={bytes}: \"$@\"; ");
         }
         command.arg("-c").arg(script + "exec \"$@\"").arg("sh").arg(launcher);
+        let module = if self.interpreted { plain_module() } else { native_module().to_path_buf() };
         command
-            .arg(native_module())
+            .arg(module)
             .args(&self.arguments)
             .env("HOST", "127.0.0.1")
             .env("PORT", "0")
@@ -213,6 +221,7 @@ impl Server {
             max_descriptors: None,
             log_reader_leaves: false,
             max_file_bytes: None,
+            interpreted: false,
         }
     }
 

@@ -14,6 +14,7 @@ use super::error::ApiError;
 use super::etag::{condition, etag};
 use super::query::{ListParameters, require_completed};
 use crate::clock::{GoDuration, Timestamp};
+use crate::execution::Execution;
 use crate::metrics::{self, Metrics};
 use crate::server::Payload;
 use crate::store::{AllTodos, Change, Outcome, Page, Store, StoreError};
@@ -24,12 +25,14 @@ use crate::todo::{Invalid, NewTodo, Revision, Todo, TodoFields, TodoId, TodoUpda
 pub type Answer = Result<Response<Payload>, ApiError>;
 
 /// `GET /`
-pub fn server_info(uptime: Duration, tasks: &Tasks) -> Answer {
+pub fn server_info(uptime: Duration, tasks: &Tasks, store: &str, execution: Execution) -> Answer {
     #[derive(Serialize)]
     struct ServerInfo<'a> {
         message: &'a str,
         rust_version: &'a str,
         platform: &'a str,
+        execution: &'a str,
+        store: &'a str,
         uptime: String,
         memory_mb: usize,
         tasks: u64,
@@ -41,6 +44,8 @@ pub fn server_info(uptime: Duration, tasks: &Tasks) -> Answer {
             message: "Docker로 배포된 Rust WebAssembly API 서버",
             rust_version: env!("TODO_RUST_VERSION"),
             platform: concat!("wasi/", "wasm32"),
+            execution: execution.as_str(),
+            store,
             uptime: GoDuration(uptime).to_string(),
             memory_mb: memory_mib(),
             tasks: tasks.live(),

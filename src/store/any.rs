@@ -79,14 +79,6 @@ impl AnyStore {
         Ok(format!("{description}\n{state}{owner}"))
     }
 
-    /// Its name in metrics.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Memory(_) => "memory",
-            Self::Redb(_) => "redb",
-        }
-    }
-
     /// What the store has to do by itself; must be running for changes to be made. Ends when the store is lost.
     pub async fn run(&self) -> Ousted {
         match self {
@@ -123,6 +115,13 @@ fn probe(folder: &Path) -> io::Result<()> {
 }
 
 impl Store for AnyStore {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Memory(store) => store.kind(),
+            Self::Redb(store) => store.kind(),
+        }
+    }
+
     async fn get(&self, id: TodoId) -> Result<Option<Arc<Todo>>, StoreError> {
         match self {
             Self::Memory(store) => store.get(id).await,

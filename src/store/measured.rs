@@ -76,6 +76,10 @@ impl<S: Store> Measured<S> {
 }
 
 impl<S: Store> Store for Measured<S> {
+    fn kind(&self) -> &'static str {
+        self.store.kind()
+    }
+
     async fn get(&self, id: TodoId) -> Result<Option<Arc<Todo>>, StoreError> {
         self.count(Operation::Get, self.store.get(id).await)
     }

@@ -28,6 +28,10 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
     async fn get(&self, id: TodoId) -> Result<Option<Arc<Todo>>, StoreError> {
         Ok(self.todos().get(id).cloned())
     }

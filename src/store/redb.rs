@@ -176,6 +176,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Store for RedbStore {
+    fn kind(&self) -> &'static str {
+        "redb"
+    }
+
     async fn get(&self, id: TodoId) -> Result<Option<Arc<Todo>>, StoreError> {
         Ok(lock(&self.state).todos.get(id).cloned())
     }
