@@ -6,7 +6,9 @@ mod cors;
 mod error;
 mod etag;
 mod handlers;
+mod negotiate;
 mod openapi;
+mod page;
 mod proxies;
 mod query;
 mod request_id;
@@ -149,10 +151,13 @@ impl<S: Store> App<S> {
         };
         let (store, headers, query) = (&*self.store, &head.headers, head.uri.query());
         match operation {
-            Operation::ServerInfo => {
-                let uptime = self.started.elapsed();
-                handlers::server_info(uptime, &self.tasks, store.kind(), self.execution)
-            }
+            Operation::ServerInfo => match page::page(headers)? {
+                Some(page) => Ok(page),
+                None => {
+                    let uptime = self.started.elapsed();
+                    handlers::server_info(uptime, &self.tasks, store.kind(), self.execution)
+                }
+            },
             Operation::Health => handlers::health(self.started.elapsed()),
             Operation::Live => handlers::live(),
             Operation::Ready => handlers::ready(store).await,

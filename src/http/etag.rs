@@ -31,6 +31,36 @@ pub fn condition(headers: &HeaderMap) -> Result<Condition, ApiError> {
     Ok(Condition { one_of, none_of })
 }
 
+/// What a client's conditions come to for something that is not a todo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// The client has it: 304.
+    Fresh,
+    /// The client needs it.
+    Stale,
+    /// The client wants it only in another state: 412.
+    Unwanted,
+}
+
+impl Validity {
+    /// What `If-Match` and `If-None-Match` come to when the entity tag is `etag`, a strong one with its quotes.
+    ///
+    /// # Errors
+    /// 400 when one of them is neither `*` nor a list of entity tags.
+    pub fn of(headers: &HeaderMap, etag: &str) -> Result<Self, ApiError> {
+        let is_this = |tag: &Tag<'_>| tag.opaque == etag.trim_matches('"');
+        let has = |tags: &Tags<'_>, weak_will_do: bool| match tags {
+            Tags::Any => true,
+            Tags::These(tags) => tags.iter().any(|tag| is_this(tag) && (weak_will_do || !tag.weak)),
+        };
+        if tags(headers, IF_MATCH)?.is_some_and(|tags| !has(&tags, false)) {
+            return Ok(Self::Unwanted);
+        }
+        let is_fresh = tags(headers, IF_NONE_MATCH)?.is_some_and(|tags| has(&tags, true));
+        Ok(if is_fresh { Self::Fresh } else { Self::Stale })
+    }
+}
+
 enum Tags<'a> {
     Any,
     These(Vec<Tag<'a>>),
@@ -135,6 +165,27 @@ mod tests {
             (&["*"], false),
         ] {
             assert_eq!(parse(IF_NONE_MATCH, values).unwrap().holds(3), holds, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn conditions_on_other_things_compare_whole_tags() {
+        let validity = |name: HeaderName, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            Validity::of(&headers, "\"a-gzip\"").unwrap()
+        };
+        for value in ["\"a-gzip\"", "W/\"a-gzip\"", "*", "\"b\", \"a-gzip\""] {
+            assert_eq!(validity(IF_NONE_MATCH, value), Validity::Fresh, "{value}");
+        }
+        for value in ["\"a\"", "\"A-gzip\"", ""] {
+            assert_eq!(validity(IF_NONE_MATCH, value), Validity::Stale, "{value}");
+        }
+        for value in ["\"a-gzip\"", "*"] {
+            assert_eq!(validity(IF_MATCH, value), Validity::Stale, "{value}");
+        }
+        for value in ["\"a\"", "W/\"a-gzip\""] {
+            assert_eq!(validity(IF_MATCH, value), Validity::Unwanted, "{value}");
         }
     }
 

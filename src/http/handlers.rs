@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LINK, LOCATION};
+use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LINK, LOCATION, VARY};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -24,7 +24,7 @@ use crate::todo::{Invalid, NewTodo, Revision, Todo, TodoFields, TodoId, TodoUpda
 /// What an operation comes to.
 pub type Answer = Result<Response<Payload>, ApiError>;
 
-/// `GET /`
+/// `GET /`, unless the client prefers the page.
 pub fn server_info(uptime: Duration, tasks: &Tasks, store: &str, execution: Execution) -> Answer {
     #[derive(Serialize)]
     struct ServerInfo<'a> {
@@ -38,7 +38,7 @@ pub fn server_info(uptime: Duration, tasks: &Tasks, store: &str, execution: Exec
         tasks: u64,
         timestamp: Timestamp,
     }
-    json(
+    let mut answer = json(
         StatusCode::OK,
         &ServerInfo {
             message: "Docker로 배포된 Rust WebAssembly API 서버",
@@ -51,7 +51,9 @@ pub fn server_info(uptime: Duration, tasks: &Tasks, store: &str, execution: Exec
             tasks: tasks.live(),
             timestamp: Timestamp::now(),
         },
-    )
+    )?;
+    answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    Ok(answer)
 }
 
 /// The module's linear memory, in MiB.

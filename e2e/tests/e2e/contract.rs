@@ -114,6 +114,7 @@ fn the_answers_are_those_of_the_golden_file() {
     };
 
     api.get("/");
+    api.request("GET", "/", &["Accept: application/json, text/html;q=0.9"], "");
     api.get("/health");
     api.get("/health/");
     api.get("/livez");

@@ -12,6 +12,7 @@ mod limits;
 mod logs;
 mod metrics;
 mod openapi;
+mod page;
 mod probes;
 mod races;
 mod resets;
