@@ -91,6 +91,50 @@ from_crates_io() {
   (cd "$tmp" && cargo install --quiet --locked --target host-tuple --root "$dir/usr" --version "$2" "$1")
 }
 
+# A browser and its WebDriver, with fonts for Latin and Korean. Both run with the machine's own C library, as their helpers
+# start one another without a loader of our choice: so they come from the machine's own release.
+tool_chromium() {
+  if on_path "chromium chromedriver"; then return; fi
+  local DEBIAN_EXCLUDE=(./etc ./usr/share/{doc,icons,locale,man})
+  debian_prepare && debian_use "$own_suite" &&
+    debian_unpack "$dir" libc6 chromium chromium-driver fonts-dejavu-core fonts-nanum || return 1
+  mkdir "$dir/usr/real"
+  mv "$dir/usr/bin/chromedriver" "$dir/usr/real"
+  with_libraries chromium lib/chromium/chromium
+  with_libraries chromedriver real/chromedriver
+  cat >"$dir/usr/fonts.conf" <<'CONFIG'
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir prefix="relative">share/fonts</dir>
+  <cachedir prefix="xdg">fontconfig</cachedir>
+  <alias><family>system-ui</family><prefer><family>DejaVu Sans</family><family>NanumGothic</family></prefer></alias>
+  <alias><family>sans-serif</family><prefer><family>DejaVu Sans</family><family>NanumGothic</family></prefer></alias>
+</fontconfig>
+CONFIG
+}
+
+# axe-core, which finds what keeps people out of a page: axe.min.js.
+tool_axe_core() {
+  local python=python3.13
+  command -v apt-get >/dev/null || python=python3
+  from_debian trixie "$python" python3.13 python3-pip && from_pypi axe-core || return 1
+  ln -s ../packages/axe_playwright_python/axe.min.js "$dir/usr/bin"
+}
+
+# A script that runs a program with the libraries beside it: with_libraries NAME PROGRAM
+with_libraries() {
+  cat >"$dir/usr/bin/$1" <<SCRIPT
+#!/bin/sh
+# Written by the set-up: runs a program from Debian with the libraries it came with.
+usr=\$(cd "\${0%/*}/.." && pwd -P)
+for folder in "\$usr"/lib/*-linux-gnu "\$usr"/lib/*-linux-gnu/*/; do LD_LIBRARY_PATH=\${LD_LIBRARY_PATH:+\$LD_LIBRARY_PATH:}\$folder; done
+export LD_LIBRARY_PATH FONTCONFIG_FILE="\$usr/fonts.conf"
+exec "\$usr/$2" "\$@"
+SCRIPT
+  chmod +x "$dir/usr/bin/$1"
+}
+
 # from_debian SUITE "PROGRAM..." PACKAGE...
 from_debian() {
   local suite=$1 programs=$2 name
@@ -159,6 +203,8 @@ dir=$tmp/tool
 recipe=$(
   {
     declare -f "$function" from_debian from_crates_io from_pypi on_path debian_unpack debian_script
+
+    declare -f "$function" from_debian from_crates_io from_pypi on_path with_libraries debian_unpack debian_script
     cat "$root/scripts/requirements/$name.txt" 2>/dev/null || true
   } | cksum
 )
