@@ -34,7 +34,7 @@ lint: setup lint-deploy ## check the formatting and run clippy
 	@$(env) cargo fmt $(e2e) --check
 	@$(env) cargo fmt $(universal) --check
 	@$(env) cargo clippy --locked --workspace --all-targets -- -D warnings
-	@$(env) cargo clippy --locked $(e2e) --target host-tuple --all-targets -- -D warnings
+	@$(env) cargo clippy --locked $(e2e) --target host-tuple --all-targets --all-features -- -D warnings
 	@$(env) cargo clippy --locked $(universal) --target host-tuple --all-targets -- -D warnings
 	@bin=$$(scripts/tool.sh openapi) && "$$bin/openapi-spec-validator" src/http/openapi.json
 
@@ -56,6 +56,10 @@ api: build ## attack the API with what its own description allows and forbids
 
 fuzz-api: ## the same for TIME (600) seconds per store, otherwise each time
 	@FUZZ_SECONDS=$${TIME:-600} $(MAKE) --no-print-directory api
+test-browser: build ## run the tests of the web page in a browser; pictures go to SCREENSHOTS
+	@$(env) chromium=$$(scripts/tool.sh chromium) && axe=$$(scripts/tool.sh axe-core) && \
+	  scripts/native.sh $(module) >/dev/null && \
+	  PATH="$$chromium:$$PATH" AXE="$$axe/axe.min.js" cargo e2e --locked --features browser --test browser
 
 crash: build ## kill the server ROUNDS (200) times under load and look for lost changes
 	@$(env) scripts/native.sh $(module) >/dev/null && \

@@ -113,8 +113,8 @@ join() {
   mapfile -t sections <<<"$sections"
   commit=$(git rev-parse HEAD 2>/dev/null || echo unknown)
   if [ -n "$(git status --porcelain 2>/dev/null)" ]; then commit+=-dirty; fi
-  VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml) COMMIT=$commit RUSTC=$(rustc --version) \
-    WASM_OPT=$("$(scripts/tool.sh binaryen)/wasm-opt" --version) \
+  VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml) COMMIT=$commit COMPILER=$(rustc --version) \
+    OPTIMIZER=$("$(scripts/tool.sh binaryen)/wasm-opt" --version) \
     universal_tool join "$dist" "${sections[@]}"
 }
 

@@ -11,8 +11,8 @@ use universal::{check, join, native_code};
 const USAGE: &str = "\
 usage: universal join FOLDER COMPILED...
          Writes todo-universal.wasm and BUILDINFO into FOLDER, which has todo.wasm. Each COMPILED is WasmEdge's
-         native version of that, and COMPILED.txt the version of that WasmEdge. Takes VERSION, COMMIT, RUSTC and
-         WASM_OPT from the environment.
+         native version of that, and COMPILED.txt the version of that WasmEdge. Takes VERSION, COMMIT, COMPILER and
+         OPTIMIZER from the environment.
        universal check FOLDER [FORMAT/SYSTEM/ARCHITECTURE...]
          Checks that todo-universal.wasm in FOLDER is todo.wasm with the native code that BUILDINFO tells of, and
          that there is some for each machine named.";
@@ -56,8 +56,8 @@ fn join_in(folder: &Path, compiled: &[&str]) -> Result<(), Box<dyn Error>> {
     let info = BuildInfo {
         version: variable("VERSION")?,
         commit: variable("COMMIT")?,
-        rustc: variable("RUSTC")?,
-        wasm_opt: variable("WASM_OPT")?,
+        rustc: variable("COMPILER")?,
+        wasm_opt: variable("OPTIMIZER")?,
         plain: Content::of(&plain),
         universal: Content::of(&universal),
         sections: sections
