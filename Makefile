@@ -29,19 +29,17 @@ test: ## all checks and tests
 	@$(MAKE) --no-print-directory e2e
 	@$(MAKE) --no-print-directory api
 
-lint: setup lint-deploy ## check the formatting and run clippy
+lint: setup lint-deploy ## check formatting, clippy, the API's description and the files in deploy
 	@$(env) cargo fmt --all --check
 	@$(env) cargo fmt $(e2e) --check
 	@$(env) cargo fmt $(universal) --check
 	@$(env) cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(env) cargo clippy --locked $(e2e) --target host-tuple --all-targets --all-features -- -D warnings
 	@$(env) cargo clippy --locked $(universal) --target host-tuple --all-targets -- -D warnings
-	@bin=$$(scripts/tool.sh openapi) && "$$bin/openapi-spec-validator" src/http/openapi.json
+	@bin=$$(scripts/tool.sh validators) && "$$bin/openapi-spec-validator" src/http/openapi.json
 
-lint-deploy: ## check the alerts in deploy and run their tests
-	@promtool=$$(scripts/tool.sh promtool)/promtool && \
-	  "$$promtool" check rules --lint=all --lint-fatal deploy/prometheus/alerts.yml && \
-	  "$$promtool" test rules deploy/prometheus/alerts.test.yml
+lint-deploy: ## check the files for Kubernetes and Prometheus
+	@scripts/lint-deploy.sh
 
 unit: setup ## run the tests inside WasmEdge, and those of the tools
 	@$(env) cargo test --locked --workspace
@@ -56,6 +54,7 @@ api: build ## attack the API with what its own description allows and forbids
 
 fuzz-api: ## the same for TIME (600) seconds per store, otherwise each time
 	@FUZZ_SECONDS=$${TIME:-600} $(MAKE) --no-print-directory api
+
 test-browser: build ## run the tests of the web page in a browser; pictures go to SCREENSHOTS
 	@$(env) chromium=$$(scripts/tool.sh chromium) && axe=$$(scripts/tool.sh axe-core) && \
 	  scripts/native.sh $(module) >/dev/null && \
@@ -100,9 +99,6 @@ run-container: image ## run the image on PORT (8080)
 
 test-container: setup ## test the images and the stack with podman (as root)
 	@scripts/container-test.sh
-
-lint-deploy: ## hold the cluster's files against Kubernetes' schemas
-	@scripts/lint-deploy.sh
 
 clean: ## remove what was built
 	rm -rf target e2e/target universal/target dist

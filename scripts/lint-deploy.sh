@@ -1,19 +1,24 @@
 #!/usr/bin/env bash
-# Holds the cluster's files against Kubernetes' schemas and its restricted level, without a cluster: `make lint-deploy`
+# Checks the files of deploy without a cluster: `make lint-deploy`
 #
-# -v prints what kustomize makes of them.
+# Those for Kubernetes are held against its schemas and its restricted level, the alerts against promtool, and their
+# tests are run. -v prints what kustomize makes of the former.
 
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 kustomize=$(scripts/tool.sh kustomize)/kustomize
-validate=$(scripts/tool.sh kubernetes-validate)
+validators=$(scripts/tool.sh validators)
+promtool=$(scripts/tool.sh promtool)/promtool
 
 for folder in deploy/kubernetes/base deploy/kubernetes/overlays/*/; do
   echo "$folder"
   manifests=$("$kustomize" build "$folder")
   if [ "${1:-}" = -v ]; then echo "$manifests"; fi
   # Strict: a name that the schema does not have is an error, not something to ignore.
-  "$validate/kubernetes-validate" --strict - <<<"$manifests"
-  "$validate/python3" scripts/pod-security.py <<<"$manifests"
+  "$validators/kubernetes-validate" --strict - <<<"$manifests"
+  "$validators/python" scripts/pod-security.py <<<"$manifests"
 done
+
+"$promtool" check rules --lint=all --lint-fatal deploy/prometheus/alerts.yml
+"$promtool" test rules deploy/prometheus/alerts.test.yml
