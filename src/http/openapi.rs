@@ -107,7 +107,11 @@ mod tests {
                 if ["NothingHere", "WrongMethod", "Methods", "Preflight"].contains(&name.as_str()) {
                     continue;
                 }
-                let reference = json!(format!("#/components/{kind}/{name}")).to_string();
+                let reference = match kind.as_str() {
+                    // Named, not referred to.
+                    "securitySchemes" => format!("{{ \"{name}\": [] }}"),
+                    _ => json!(format!("#/components/{kind}/{name}")).to_string(),
+                };
                 assert!(DOCUMENT.contains(&reference), "{reference}");
             }
         }
