@@ -29,21 +29,22 @@ RUN make setup
 
 # The dependencies stay compiled for as long as this layer's files are the same: sources change more often.
 FROM toolchain AS dependencies
-COPY Cargo.toml Cargo.lock build.rs ./
+COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY crates crates
 RUN --mount=type=cache,sharing=locked,target=/root/.cargo/registry \
-  mkdir src && : >src/lib.rs && echo 'fn main() {}' >src/main.rs \
-  && make build
+  mkdir src && : >src/lib.rs && echo 'fn main() {}' | tee src/main.rs >build.rs \
+  && make dist-plain
 
 FROM dependencies AS build
 ARG ARCHES=
+ARG REVISION=unknown
 COPY . .
 # cargo goes by the time of a file, and that of a source may be before the layer above.
 RUN --mount=type=cache,sharing=locked,target=/root/.cargo/registry \
-  --mount=type=cache,sharing=locked,target=/src/.toolchain/tools \
+  --mount=type=cache,sharing=locked,target=/src/target/sections \
   find src build.rs -type f -exec touch {} + \
-  && make dist ARCHES="${ARCHES:-$(dpkg --print-architecture)}"
+  && make dist-universal COMMIT="$REVISION" ARCHES="${ARCHES:-$(dpkg --print-architecture)}"
 
 FROM scratch AS built
 COPY --from=build /src/dist/todo.wasm /src/dist/todo-universal.wasm /

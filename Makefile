@@ -73,6 +73,9 @@ dist-plain: ## make dist/todo.wasm only
 dist-sections: ## make native code for ARCHES from dist/todo.wasm, to be joined later by dist
 	@scripts/dist.sh sections
 
+dist-universal: ## make the two modules only, with native code for ARCHES (this machine's)
+	@scripts/dist.sh universal
+
 dist-check: ## check the files in dist/
 	@scripts/dist.sh check
 
@@ -91,8 +94,11 @@ setup: ## bring what the machine lacks (into .toolchain)
 	@scripts/setup.sh
 
 image: ## build the image KIND (universal, plain or native-host) with podman, docker or buildah
-	@[ -s dist/todo-universal.wasm ] || scripts/dist.sh universal
+	@[ -s dist/todo-universal.wasm ] || $(MAKE) --no-print-directory dist-universal
 	@scripts/container-image.sh $(KIND)
+
+push-image: ## build the images from dist/ and push them as IMAGE:TAG
+	@scripts/container-push.sh $(IMAGE) $(TAG)
 
 run-container: image ## run the image on PORT (8080)
 	@scripts/container-run.sh

@@ -8,7 +8,7 @@
 #   check      proves that dist/todo-universal.wasm is what BUILDINFO says, and runs it where this machine can
 #   reproduce  builds todo.wasm from the last commit in two other folders, and compares
 #
-# ARCHES names the processors of the native code: "amd64 arm64" unless set. That for another than this machine's comes
+# COMMIT tells the commit where there is no repository to ask. ARCHES names the processors of the native code: "amd64 arm64" unless set. That for another than this machine's comes
 # from WasmEdge under qemu, which takes many minutes. Sections are kept in target/sections.
 
 set -euo pipefail
@@ -111,8 +111,11 @@ join() {
   # Not through a pipe, which would hide a failure.
   sections=$(sections)
   mapfile -t sections <<<"$sections"
-  commit=$(git rev-parse HEAD 2>/dev/null || echo unknown)
-  if [ -n "$(git status --porcelain 2>/dev/null)" ]; then commit+=-dirty; fi
+  commit=${COMMIT:-}
+  if [ -z "$commit" ]; then
+    commit=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+    if [ -n "$(git status --porcelain 2>/dev/null)" ]; then commit+=-dirty; fi
+  fi
   VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml) COMMIT=$commit COMPILER=$(rustc --version) \
     OPTIMIZER=$("$(scripts/tool.sh binaryen)/wasm-opt" --version) \
     universal_tool join "$dist" "${sections[@]}"
