@@ -20,13 +20,12 @@ const STEPS: u64 = 4_096;
 const ROUNDS: usize = 5;
 
 impl Execution {
-    /// Measures how the module is executed. Takes less than a tenth of a millisecond as native code, about a millisecond
-    /// interpreted.
+    /// Measures how the module is executed, which takes a few milliseconds at most.
     ///
     /// A runtime does not tell this to its module. But it copies memory at the processor's speed in both cases, while it
-    /// computes 20 to 50 times slower when it interprets. So the time for 4,096 dependent steps is compared with that for
-    /// copying 256 KiB: a third of it as native code, about ten times as much interpreted, and hardly different on a
-    /// machine that is slow or busy.
+    /// computes many times slower when it interprets. So the time for 4,096 dependent steps is compared with that for
+    /// copying 256 KiB: clearly less as native code, clearly more interpreted, and that hardly depends on how fast or
+    /// busy the machine is. It is a guess all the same, for people to read; nothing else depends on it.
     pub fn measure() -> Self {
         let source = vec![1_u8; BLOCK];
         let mut target = vec![0_u8; BLOCK];
