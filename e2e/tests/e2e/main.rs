@@ -15,6 +15,7 @@ mod openapi;
 mod page;
 mod probes;
 mod races;
+mod readme;
 mod resets;
 mod start;
 mod structure;
