@@ -39,15 +39,15 @@ prepare() {
 
 # Builds the module so that nothing in it depends on where it was built: build FILE
 build() {
-  local target=$root/target/dist folder flags="" separator=$'\x1f'
-  local cargo_home=${CARGO_HOME:-$HOME/.cargo}
+  local target=$root/target/dist cargo_home=${CARGO_HOME:-$HOME/.cargo} folder separator=$'\x1f'
+  local flags=--remap-path-prefix=$root/=
   cargo fetch --locked --target wasm32-wasip1
-  # Where the sources of other crates are depends on the registry's address, too.
+  # Where the sources of other crates are depends on the registry's address, too. The last prefix that fits counts, and
+  # they may be inside of the checkout.
   for folder in "$cargo_home"/registry/src/*/; do
-    flags+="--remap-path-prefix=$folder=registry/$separator"
+    flags+="$separator--remap-path-prefix=$folder=registry/"
   done
-  CARGO_ENCODED_RUSTFLAGS="$flags--remap-path-prefix=$root/=" CARGO_TARGET_DIR=$target \
-    cargo build --release --locked
+  CARGO_ENCODED_RUSTFLAGS=$flags CARGO_TARGET_DIR=$target cargo build --release --locked
   "$(scripts/tool.sh binaryen)/wasm-opt" -O3 --strip-producers "${FEATURES[@]}" \
     "$target/wasm32-wasip1/release/todo.wasm" -o "$1"
 }
@@ -166,6 +166,10 @@ reproduce() {
     if [ -z "${first:-}" ]; then first=$work/$place/dist/todo.wasm; fi
   done
   cmp "$first" "$work/$place/dist/todo.wasm"
+  if [ -s "$dist/todo.wasm" ] && ! cmp -s "$first" "$dist/todo.wasm"; then
+    say "dist/todo.wasm is another one: it was made from other sources, or the builds above are alike by accident"
+    return 1
+  fi
   say "both are the same, bit for bit, with $(rustc --version) and $("$(scripts/tool.sh binaryen)/wasm-opt" --version)"
 }
 
