@@ -38,7 +38,7 @@ container=$("${engine[@]}" run --detach --rm --read-only --cap-drop ALL --cap-ad
   --security-opt no-new-privileges "${limits[@]}" --volume todo:/data --publish "$port:8080" \
   ${options[@]+"${options[@]}"} "$image")
 # A signal to the container would reach no one: see STOPSIGNAL in the Dockerfile.
-trap '"${engine[@]}" stop "$container" >/dev/null' EXIT
+trap '"${engine[@]}" stop "$container" >/dev/null 2>&1 || true' EXIT
 trap 'exit 0' INT TERM
 echo "The server is at http://localhost:$port (Ctrl-C ends it)."
 # In the background, because bash handles a signal only when the program in front has ended.

@@ -12,6 +12,7 @@
 # from WasmEdge under qemu, which takes many minutes. Sections are kept in target/sections.
 
 set -euo pipefail
+shopt -s inherit_errexit
 
 # The versions of WasmEdge that make each format of native code. Those that do not fit are told by WasmEdge, with
 # words that are least confusing in this order.
@@ -57,20 +58,26 @@ plain() {
   build "$dist/todo.wasm.new"
   # Another module than before: what was made from that is no longer true.
   cmp -s "$dist/todo.wasm.new" "$dist/todo.wasm" ||
-    rm -f "$dist"/{todo-universal.wasm,BUILDINFO,SHA256SUMS}
+    rm -f "$dist"/{todo-universal.wasm,BUILDINFO,SHA256SUMS,todo.cdx.json}
   mv "$dist/todo.wasm.new" "$dist/todo.wasm"
   say "todo.wasm: $(wc -c <"$dist/todo.wasm") bytes"
 }
 
-# Tells from time to time that a command is still running: patiently TEXT COMMAND...
+# Runs a command with its output in LOG, and tells every minute that it is still running: patiently TEXT LOG COMMAND...
 patiently() {
-  local text=$1 process
-  shift
-  "$@" &
+  local text=$1 log=$2 process start=$SECONDS minutes=1
+  shift 2
+  "$@" >"$log" 2>&1 &
   process=$!
+  # The command is in the background, where Ctrl-C does not reach it.
+  trap 'kill "$process" 2>/dev/null; exit 130' INT TERM
   while sleep 1 && kill -0 "$process" 2>/dev/null; do
-    if ((SECONDS % 60 == 0)); then say "$text: $((SECONDS / 60)) min"; fi
+    if ((SECONDS - start >= minutes * 60)); then
+      say "$text: $minutes min"
+      minutes=$((minutes + 1))
+    fi
   done
+  trap - INT TERM
   wait "$process"
 }
 
@@ -84,8 +91,8 @@ section() {
   if [ ! -s "$result" ]; then
     mkdir -p "$root/target/sections"
     say "$text ..."
-    patiently "$text" "$programs/wasmedge" compile "${COMPILE[@]}" "$dist/todo.wasm" "$result.new.wasm" \
-      >"$result.log" 2>&1 || { cat "$result.log" >&2; say "$text: failed"; return 1; }
+    patiently "$text" "$result.log" "$programs/wasmedge" compile "${COMPILE[@]}" "$dist/todo.wasm" \
+      "$result.new.wasm" || { cat "$result.log" >&2; say "$text: failed"; return 1; }
     if [ ! -s "$result.new.wasm" ]; then cat "$result.log" >&2; say "$text: nothing came of it"; return 1; fi
     echo "WasmEdge $version" >"$result.txt"
     mv "$result.new.wasm" "$result"
@@ -102,14 +109,14 @@ universal_tool() { cargo run --quiet --release --locked --manifest-path universa
 sections() {
   local format arch
   for format in "${FORMATS[@]}"; do
-    for arch in $arches; do section "${format#*:}" "$arch"; done
+    for arch in $arches; do section "${format#*:}" "$arch" || return 1; done
   done
 }
 
 join() {
   local sections commit
   # Not through a pipe, which would hide a failure.
-  sections=$(sections)
+  sections=$(sections) || return 1
   mapfile -t sections <<<"$sections"
   commit=${COMMIT:-}
   if [ -z "$commit" ]; then
@@ -125,8 +132,13 @@ join() {
 sbom() {
   "$(scripts/tool.sh cargo-cyclonedx)/cargo-cyclonedx" cyclonedx --quiet --format json --spec-version 1.5 \
     --target wasm32-wasip1 --override-filename todo.cdx
-  mv todo.cdx.json "$dist/"
-  rm -f crates/*/todo.cdx.json
+  # It names the crates of this repository by where they are on this machine, which is nobody's business.
+  awk -v root="path+file://$root" '{
+    while ((at = index($0, root)) > 0) $0 = substr($0, 1, at - 1) "path+file://" substr($0, at + length(root))
+    print
+  }' todo.cdx.json >"$dist/todo.cdx.json"
+  rm -f todo.cdx.json crates/*/todo.cdx.json
+  if grep -qF "$root" "$dist/todo.cdx.json"; then say "the bill of materials names $root"; return 1; fi
 }
 
 check() {
@@ -150,6 +162,8 @@ all() {
 universal() {
   arches=${ARCHES:-$(machine)}
   plain
+  # What tells of a whole release is not true of what comes next.
+  rm -f "$dist"/{SHA256SUMS,todo.cdx.json}
   join
 }
 
@@ -174,6 +188,9 @@ reproduce() {
 }
 
 case ${1:-} in
-  all | plain | sections | universal | check | reproduce) prepare && "$1" ;;
+  all | plain | sections | universal | check | reproduce)
+    prepare
+    "$1"
+    ;;
   *) sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2 && exit 64 ;;
 esac

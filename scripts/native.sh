@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compiles a WebAssembly module to native code and prints where the result is: native.sh MODULE
 #
-# The result is a module as well, with native code beside the WebAssembly; run-wasm.sh runs it about 18 times
+# The result is a module as well, with native code beside the WebAssembly; run-wasm.sh runs it many times
 # faster. It is kept in target/native, so that the same module is compiled only once for a WasmEdge version.
 
 set -euo pipefail

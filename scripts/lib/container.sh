@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Which container engine the scripts use. Sourced by container-image.sh and container-run.sh.
+# Which container engine the scripts use. Sourced by container-image.sh, -push.sh and -run.sh.
 #
 # It sets engine, an array: CONTAINER_ENGINE, else the first of those named by the caller that is here:
 # find_engine NAME...

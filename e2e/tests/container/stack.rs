@@ -172,6 +172,20 @@ fn nginx_hands_on_to_the_server_and_keeps_what_is_internal() {
     let refused = client.response();
     assert_eq!((refused.status, refused.error()), (413, "the body is too long".into()));
     assert_security_headers(&refused);
+    for (line, status) in [
+        ("GET /%00 HTTP/1.1", 400),
+        ("GET x", 400),
+        ("OPTIONS * HTTP/1.1", 400),
+        ("TRACE / HTTP/1.1", 405),
+        ("GET / HTTP/9.1", 505),
+        ("GET /-/error HTTP/1.1", 404),
+    ] {
+        let mut client = stack.connect();
+        client.send(format!("{line}\r\nHost: test\r\n\r\n"));
+        let refused = client.response();
+        assert_eq!(refused.status, status, "{line}");
+        assert!(!refused.error().is_empty(), "{line}");
+    }
 
     assert!(enter(&["podman", "healthcheck", "run", NGINX]).status.success());
 }
