@@ -56,7 +56,8 @@ run() {
   done
   port=$(sed -n 's/.* listens on .*:\([0-9]*\)$/\1/p' "$work/server.log")
   url=http://127.0.0.1:$port
-  curl -fsS "$url/" | sed -n 's/.*"execution":"\([a-z]*\)".*/\1/p'
+  # grep ends its line, which the answer does not.
+  curl -fsS "$url/" | grep -o '"execution":"[a-z]*"' | cut -d '"' -f 4
   if [ "$measure" != yes ]; then return; fi
   wrk=$(scripts/tool.sh wrk)/wrk
   for _ in $(seq "$RUNS"); do
@@ -106,7 +107,7 @@ done
   echo "module|machine|WasmEdge|mode|contract tests|ran as|requests/s|relative"
   printf '%s\n' "${rows[@]}"
 } | awk -F'|' '{
-  printf "%-10s %-12s %-9s %-12s %-15s %-11s", $1, $2, $3, $4, $5, $6
-  if (NF > 6) printf " %10s %9s", $7, $8
-  print ""
+  printf "%-10s %-12s %-9s %-12s %-15s %s", $1, $2, $3, $4, $5, $6
+  if (NF == 8) printf "%*s %10s %9s", 11 - length($6), "", $7, $8
+  printf "\n"
 }'
