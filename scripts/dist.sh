@@ -30,7 +30,8 @@ arches=${ARCHES:-amd64 arm64}
 
 say() { echo "dist: $*" >&2; }
 
-sha256() { if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
+# shellcheck source=scripts/lib/sha256.sh
+. "$root/scripts/lib/sha256.sh"
 
 prepare() {
   scripts/setup.sh

@@ -21,6 +21,8 @@ cd "$root"
 scripts/setup.sh
 # shellcheck source=/dev/null
 . .toolchain/env
+# shellcheck source=scripts/lib/sha256.sh
+. "$root/scripts/lib/sha256.sh"
 arches=${ARCHES:-amd64 arm64}
 modules=${MODULES:-plain universal}
 measure=${MEASURE:-yes}
@@ -67,8 +69,7 @@ run() {
 
 for module in $modules; do
   [ -r "$(file "$module")" ] || { say "$(file "$module") is missing: make dist"; exit 1; }
-  if command -v sha256sum >/dev/null; then sha256sum "$(file "$module")"; else shasum -a 256 "$(file "$module")"; fi |
-    sed "s| .*/|  dist/|"
+  sha256 "$(file "$module")" | sed "s| .*/|  dist/|"
 done
 
 rows=()

@@ -19,7 +19,8 @@ if [ -r "$root/.toolchain/env" ]; then . "$root/.toolchain/env"; fi
 
 say() { echo "native: $*" >&2; }
 
-sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
+# shellcheck source=scripts/lib/sha256.sh
+. "$root/scripts/lib/sha256.sh"
 
 version=$(wasmedge --version || true)
 if ! [[ $version =~ version\ ([0-9][0-9A-Za-z.+-]*) ]]; then
@@ -29,7 +30,7 @@ fi
 version=${BASH_REMATCH[1]}
 
 cache=$root/target/native
-hash=$(sha256 <"$module")
+hash=$(sha256 - <"$module")
 entry=$cache/${hash%% *}-$version-$(uname -m)
 result=$entry/$(basename "$module")
 
