@@ -17,8 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
-use crate::clock::Timestamp;
-use crate::log::Format;
+use clock::Timestamp;
+use telemetry::log::Format;
 
 /// How long a line may stay in memory. Under load this bounds the log to 20 writes per second, and a server that goes
 /// idle has written everything this much later.

@@ -32,16 +32,16 @@ use tokio::sync::Semaphore;
 
 use crate::access_log::{AccessLog, Entry};
 use crate::execution::Execution;
-use crate::metrics::Metrics;
-use crate::server::{Client, Payload, Refusal, Service};
-use crate::store::Store;
-use crate::tasks::Tasks;
-use crate::todo::TodoUpdate;
 use body::RequestBody;
 use error::ApiError;
+use http_server::Tasks;
+use http_server::{Client, Payload, Refusal, Service};
 use request_id::{RequestIds, X_REQUEST_ID};
 use request_metrics::RequestMetrics;
 use route::{Operation, Route};
+use telemetry::metrics::Metrics;
+use todo_model::TodoUpdate;
+use todo_store::Store;
 
 pub use access::Access;
 pub use cors::Cors;

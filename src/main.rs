@@ -5,15 +5,15 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use http_server::{self as server, Activity, Limits, Tasks};
+use telemetry::log::{self, Format};
+use telemetry::metrics::Metrics;
 use todo::access_log::AccessLog;
 use todo::cli::{self, Command, EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE};
 use todo::config::{Config, DatabaseUrl, Secret};
 use todo::http::{Access, App, Cors, RequestLimits, Rules, TrustedProxies};
-use todo::log::{self, Format};
-use todo::metrics::{Metrics, Process};
-use todo::server::{self, Activity, Limits};
-use todo::store::{AnyStore, Measured, Place, Store as _};
-use todo::tasks::Tasks;
+use todo::process::Process;
+use todo_store::{AnyStore, Measured, Place, Store as _};
 use tokio::sync::oneshot;
 
 fn main() -> ExitCode {

@@ -6,16 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_server::Tasks;
+use http_server::{Refusal, Service};
 use hyper::body::{Bytes, HttpBody};
 use hyper::{Body, Request, Response};
 use serde_json::{Value, json};
+use telemetry::metrics::Metrics;
 use todo::access_log::AccessLog;
 use todo::http::{Access, App, Cors, RequestLimits, Rules, TrustedProxies};
-use todo::metrics::Metrics;
-use todo::server::{Refusal, Service};
-use todo::store::{AllTodos, Change, Count, MemoryStore, Outcome, Page, Query, Store, StoreError};
-use todo::tasks::Tasks;
-use todo::todo::{Todo, TodoId};
+use todo_model::{Todo, TodoId};
+use todo_store::{AllTodos, Change, Count, MemoryStore, Outcome, Page, Query, Store, StoreError};
 
 const LIMITS: RequestLimits = RequestLimits {
     max_head_bytes: 16_384,

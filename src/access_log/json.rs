@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::{Entry, MAX_METHOD_CHARS, MAX_TARGET_CHARS};
-use crate::log::{Level, push_json};
+use telemetry::log::{Level, push_json};
 
 /// What a line holds. What is not known is `null`.
 #[derive(Serialize)]
@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
     use crate::access_log::Lines;
-    use crate::log::Format;
+    use telemetry::log::Format;
 
     fn line(entry: Entry<'_>) -> Value {
         let mut lines = Lines::default();

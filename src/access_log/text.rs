@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::{Entry, MAX_METHOD_CHARS, MAX_TARGET_CHARS};
-use crate::clock::GoDuration;
+use clock::GoDuration;
 
 /// Appends the line of `entry`, which was answered at this time.
 pub(super) fn push(buffer: &mut Vec<u8>, date: &str, milliseconds: u32, entry: &Entry<'_>) {
@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
     use crate::access_log::Lines;
-    use crate::log::Format;
+    use telemetry::log::Format;
 
     const UNKNOWN: Entry<'_> = Entry {
         status: 400,

@@ -8,9 +8,9 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use serde_json::json;
 
-use crate::server::Refusal;
-use crate::store::StoreError;
-use crate::todo::Invalid;
+use http_server::Refusal;
+use todo_model::Invalid;
+use todo_store::StoreError;
 
 /// Why a request is not answered as the client would like.
 #[derive(Clone, Debug, PartialEq, Eq)]

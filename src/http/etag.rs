@@ -3,8 +3,8 @@
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 
 use super::error::ApiError;
-use crate::store::{Condition, Revisions};
-use crate::todo::Revision;
+use todo_model::Revision;
+use todo_store::{Condition, Revisions};
 
 /// The strong entity tag of a todo at `revision`: the number in quotes.
 pub fn etag(revision: Revision) -> HeaderValue {

@@ -13,13 +13,13 @@ use super::body::RequestBody;
 use super::error::ApiError;
 use super::etag::{condition, etag};
 use super::query::{ListParameters, require_completed};
-use crate::clock::{GoDuration, Timestamp};
 use crate::execution::Execution;
-use crate::metrics::{self, Metrics};
-use crate::server::Payload;
-use crate::store::{AllTodos, Change, Outcome, Page, Store, StoreError};
-use crate::tasks::Tasks;
-use crate::todo::{Invalid, NewTodo, Revision, Todo, TodoFields, TodoId, TodoUpdate};
+use clock::{GoDuration, Timestamp};
+use http_server::Payload;
+use http_server::Tasks;
+use telemetry::metrics::{self, Metrics};
+use todo_model::{Invalid, NewTodo, Revision, Todo, TodoFields, TodoId, TodoUpdate};
+use todo_store::{AllTodos, Change, Outcome, Page, Store, StoreError};
 
 /// What an operation comes to.
 pub type Answer = Result<Response<Payload>, ApiError>;
@@ -58,7 +58,7 @@ pub fn server_info(uptime: Duration, tasks: &Tasks, store: &str, execution: Exec
 
 /// The module's linear memory, in MiB.
 fn memory_mib() -> usize {
-    metrics::memory_bytes() / (1024 * 1024)
+    crate::process::memory_bytes() / (1024 * 1024)
 }
 
 /// `GET /health`

@@ -10,7 +10,7 @@ use hyper::header::{ETAG, HeaderMap};
 use super::error::ApiError;
 use super::etag::{condition, etag};
 use super::handlers::{Answer, json_answer, not_modified};
-use crate::todo::Revision;
+use todo_model::Revision;
 
 /// The description.
 const DOCUMENT: &str = include_str!("openapi.json");
@@ -47,7 +47,7 @@ mod tests {
     use super::super::query::MAX_LIMIT;
     use super::super::route::ROUTES;
     use super::*;
-    use crate::todo::{Description, Title};
+    use todo_model::{Description, Title};
 
     /// What stands at a JSON pointer (RFC 6901) in the description.
     fn at(pointer: &str) -> Value {

@@ -10,7 +10,7 @@ use hyper::{Response, StatusCode};
 use super::error::ApiError;
 use super::etag::Validity;
 use super::negotiate::{accepts_gzip, prefers_html};
-use crate::server::Payload;
+use http_server::Payload;
 
 const PLAIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html"));
 const GZIP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html.gz"));

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use hyper::header::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-use crate::server::Client;
+use http_server::Client;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 

@@ -7,7 +7,7 @@ use hyper::header::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::error::ApiError;
-use crate::store::{Order, Query};
+use todo_store::{Order, Query};
 
 /// The longest page, and the longest answer to a query that names no limit.
 pub const MAX_LIMIT: usize = 1_000;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hyper::{Method, StatusCode};
 
 use super::route::{ROUTES, Route};
-use crate::metrics::{Counter, Gauge, Guard, Histogram, Page, Source};
+use telemetry::metrics::{Counter, Gauge, Guard, Histogram, Page, Source};
 
 /// The values of labels. Whatever is not among them is counted as [`OTHER`], so a client cannot make more of them.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -115,7 +115,7 @@ mod tests {
 
     use super::super::route;
     use super::*;
-    use crate::metrics::Metrics;
+    use telemetry::metrics::Metrics;
 
     #[test]
     fn requests_are_counted_by_method_route_and_status() {

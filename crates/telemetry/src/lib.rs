@@ -1,0 +1,4 @@
+//! What the server tells its operator: log lines and metrics.
+
+pub mod log;
+pub mod metrics;

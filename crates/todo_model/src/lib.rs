@@ -1,0 +1,37 @@
+//! What a todo is. The only way to make one is through the checks of this module.
+
+mod fields;
+mod input;
+mod text;
+
+use serde::Serialize;
+
+use clock::Timestamp;
+
+pub use fields::TodoFields;
+pub use input::{NewTodo, TodoUpdate};
+pub use text::{Description, Invalid, Title};
+
+/// The identity of a todo: a positive integer, never given out twice by one store.
+pub type TodoId = u64;
+
+/// How often a todo was written: 1 when it is new, one more with each change.
+pub type Revision = u64;
+
+/// One thing to do, as clients see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Todo {
+    /// Given by the store.
+    pub id: TodoId,
+    /// What is to be done.
+    pub title: Title,
+    /// More words about it; may be empty.
+    pub description: Description,
+    /// Whether it is done.
+    pub completed: bool,
+    /// When it was put into the store. Never earlier than that of a todo with a smaller id.
+    pub created_at: Timestamp,
+    /// Distinguishes this state of the todo from all others that it had or will have.
+    #[serde(skip)]
+    pub revision: Revision,
+}
