@@ -13,14 +13,22 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 
-const PAGE: &str = "src/http/page";
+const OPENAPI: &str = "src/http/openapi.json";
+const PAGE: &str = "src/http/web_page";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={PAGE}");
+    println!("cargo:rerun-if-changed={OPENAPI}");
     println!("cargo:rerun-if-env-changed=RUSTC");
     println!("cargo:rustc-env=TODO_RUST_VERSION={}", compiler()?);
+    println!("cargo:rustc-env=TODO_OPENAPI_HASH={}", digest(&fs::read(OPENAPI)?));
     page()
+}
+
+/// The start of a SHA-256 in hexadecimal digits: distinguishes releases.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn compiler() -> Result<String, Box<dyn Error>> {
@@ -40,9 +48,7 @@ fn page() -> Result<(), Box<dyn Error>> {
     let page = insert(&frame, "style", &style)?;
     let page = insert(&page, "script", &script)?;
 
-    let digest: String =
-        Sha256::digest(&page).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    println!("cargo:rustc-env=TODO_PAGE_HASH={digest}");
+    println!("cargo:rustc-env=TODO_PAGE_HASH={}", digest(page.as_bytes()));
     for (name, text) in [("STYLE", style), ("SCRIPT", script)] {
         let hash = STANDARD.encode(Sha256::digest(text));
         println!("cargo:rustc-env=TODO_PAGE_{name}_HASH=sha256-{hash}");

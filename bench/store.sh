@@ -133,7 +133,7 @@ for size in 2 100000; do
     folder=$work/many
     if [ "$size" = 2 ]; then folder=$(mktemp -d "$work/few.XXXXXX"); fi
     # As after a clean end: without its lock a start does not wait to see whether the last owner is alive.
-    rm -f "$folder"/*.lock
+    rm -f "$folder"/*.lease.*
     before=$(milliseconds)
     start DATA_DIR="$folder"
     echo $(($(milliseconds) - before)) >>"$work/start"

@@ -58,11 +58,10 @@ run() {
   done
   port=$(sed -n 's/.* listens on .*:\([0-9]*\)$/\1/p' "$work/server.log")
   url=http://127.0.0.1:$port
-  # grep ends its line, which the answer does not.
-  curl -fsS "$url/" | grep -o '"execution":"[a-z]*"' | cut -d '"' -f 4
-  if [ "$measure" != yes ]; then return; fi
   wrk=$(scripts/tool.sh wrk)/wrk
-  for _ in $(seq "$RUNS"); do
+  runs=1
+  if [ "$measure" = yes ]; then runs=$RUNS; fi
+  for _ in $(seq "$runs"); do
     "$wrk" -t1 -c10 -d"${SECONDS_EACH}s" --timeout 10s "$url/health" | awk '/^Requests\/sec/ { print $2 }'
   done | median
 }
@@ -90,12 +89,13 @@ for arch in $arches; do
         passes "$module" "$folder" "$mode" || { say "the contract tests fail"; exit 1; }
         expected=interpreted
         if [ "$module $mode" = "universal as-it-comes" ]; then expected=native; fi
-        output=$(run "$module" "$folder" "$mode")
-        execution=${output%%$'\n'*} rate=${output##*$'\n'}
+        rate=$(run "$module" "$folder" "$mode")
+        # The plain module comes first. Native code is some 30 times as fast, whatever the machine.
+        if [ -z "$interpreted" ]; then interpreted=$rate; fi
+        execution=$(awk -v rate="$rate" -v base="$interpreted" 'BEGIN { print rate >= 8 * base ? "native" : "interpreted" }')
         if [ "$execution" != "$expected" ]; then say "it ran as $execution, not as $expected"; exit 1; fi
         row="$module|$arch$under|$version|$mode|passed|$execution"
         if [ "$measure" = yes ]; then
-          if [ -z "$interpreted" ]; then interpreted=$rate; fi
           row+=$(awk -v rate="$rate" -v base="$interpreted" 'BEGIN { printf "|%.0f|%.1f", rate, rate / base }')
         fi
         rows+=("$row")

@@ -19,11 +19,13 @@ SETTINGS=(
   LOG_FORMAT
   TRUSTED_PROXIES
   API_TOKEN
+  API_TOKEN_FILE
   METRICS_ACCESS
   CORS_ALLOW_ORIGINS
   MAX_CONNECTIONS
   MAX_HEAD_BYTES
   MAX_BODY_BYTES
+  MAX_BUFFER_BYTES
   MAX_STORE_BYTES
   HEAD_TIMEOUT_MS
   BODY_TIMEOUT_MS
@@ -54,6 +56,12 @@ done
 
 # The folder that the module sees as /data; without one it sees no file at all.
 if [ -n "${DATA_DIR:-}" ]; then options+=(--dir "/data:$DATA_DIR"); fi
+
+# The module reads the token from the same path.
+if [ -n "${API_TOKEN_FILE:-}" ]; then
+  folder=$(dirname "$API_TOKEN_FILE")
+  options+=(--dir "$folder:$folder:readonly")
+fi
 
 # From 0.17 on WasmEdge interprets a module unless it is told to use the native code in it; older ones use
 # it by themselves and refuse the option. With a module that has none the option leads to a warning.

@@ -10,15 +10,15 @@
 mod json;
 mod text;
 
-use std::io::{self, Write as _};
+use std::cell::RefCell;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
 use clock::Timestamp;
 use telemetry::log::Format;
+use telemetry::output::{self, Stream};
 
 /// How long a line may stay in memory. Under load this bounds the log to 20 writes per second, and a server that goes
 /// idle has written everything this much later.
@@ -34,7 +34,7 @@ const MAX_TARGET_CHARS: usize = 512;
 /// What one line tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
-    /// The answer's status code.
+    /// The response's status code.
     pub status: u16,
     /// From the complete request head to the answer.
     pub latency: Duration,
@@ -48,8 +48,8 @@ pub struct Entry<'a> {
     pub path: Option<&'a str>,
     /// What came after `?`.
     pub query: Option<&'a str>,
-    /// The length of the answer's body.
-    pub bytes: usize,
+    /// The length of the response's body. `None` where it was not known when it began.
+    pub bytes: Option<usize>,
     /// The request's id.
     pub request_id: &'a str,
 }
@@ -58,7 +58,7 @@ pub struct Entry<'a> {
 ///
 /// [`run`](Self::run) must be running for lines to appear.
 pub struct AccessLog {
-    lines: Option<Mutex<Lines>>,
+    lines: Option<RefCell<Lines>>,
     gathering: Notify,
     format: Format,
 }
@@ -82,7 +82,7 @@ impl AccessLog {
     /// A log that writes in this format, or one that does nothing.
     pub fn new(format: Option<Format>) -> Self {
         Self {
-            lines: format.map(|_| Mutex::default()),
+            lines: format.map(|_| RefCell::default()),
             gathering: Notify::new(),
             format: format.unwrap_or_default(),
         }
@@ -91,7 +91,7 @@ impl AccessLog {
     /// Adds the line of a request that was answered just now.
     pub fn record(&self, entry: &Entry<'_>) {
         let Some(lines) = &self.lines else { return };
-        let mut lines = lock(lines);
+        let mut lines = lines.borrow_mut();
         if lines.buffer.is_empty() {
             self.gathering.notify_one();
         }
@@ -107,13 +107,14 @@ impl AccessLog {
         loop {
             self.gathering.notified().await;
             tokio::time::sleep(DELAY).await;
-            lock(lines).write();
+            lines.borrow_mut().write();
+            // What a slow reader has left is tried again, also when no more requests come.
+            while !output::flush() {
+                tokio::time::sleep(DELAY).await;
+                lines.borrow_mut().write();
+            }
         }
     }
-}
-
-fn lock(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
-    lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Lines {
@@ -126,9 +127,7 @@ impl Lines {
     }
 
     fn write(&mut self) {
-        // A server whose log is on a full disk serves on.
-        let mut output = io::stdout().lock();
-        let _ = output.write_all(&self.buffer).and_then(|()| output.flush());
+        output::write(Stream::Out, &self.buffer);
         self.buffer.clear();
     }
 }

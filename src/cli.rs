@@ -99,7 +99,8 @@ Settings, all from environment variables; an empty one means its default:
             "" => String::new(),
             default => format!("; default: {default}"),
         };
-        let (values, meaning) = (setting.values.replace('`', ""), setting.meaning.replace('`', ""));
+        let values = setting.kind.values().replace('`', "");
+        let meaning = setting.meaning.replace('`', "");
         let _ = writeln!(text, "  {} ({values}{default})\n      {meaning}", setting.name);
     }
     text += "\nExit codes:\n";

@@ -1,32 +1,23 @@
 //! Every setting of the server. All come from environment variables.
 //!
-//! [`SETTINGS`] is the one table: names, defaults and meanings are read from it, and the README's table is held to it
-//! by a test.
+//! [`SETTINGS`] is the one table: values are parsed, `--help` is written and the documentation is compared with it.
 
 mod reader;
 mod settings;
 
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use todo_store::Location;
 
 use reader::Reader;
 use settings::*;
 
 pub use reader::ConfigError;
-pub use settings::{SETTINGS, Setting};
-
-/// Where todos are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DatabaseUrl {
-    /// `memory:`
-    Memory,
-    /// `redb:///FILE`, an absolute path
-    Redb(PathBuf),
-}
+pub use settings::{Kind, SETTINGS, Setting};
 
 /// A text that is not to be shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,7 +37,7 @@ pub struct Config {
     /// `PORT`
     pub port: u16,
     /// `DATABASE_URL`; `None` when it is left to what the machine has.
-    pub database: Option<DatabaseUrl>,
+    pub database: Option<Location>,
     /// `SEED_TODOS`
     pub seed_todos: bool,
     /// `ACCESS_LOG`
@@ -55,7 +46,7 @@ pub struct Config {
     pub json_log: bool,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: Vec<IpNet>,
-    /// `API_TOKEN`; `None` when everybody may use the API.
+    /// `API_TOKEN` or `API_TOKEN_FILE`; `None` when everybody may use the API.
     pub api_token: Option<Secret>,
     /// `METRICS_ACCESS` is `token`.
     pub metrics_need_token: bool,
@@ -67,6 +58,8 @@ pub struct Config {
     pub max_head_bytes: usize,
     /// `MAX_BODY_BYTES`
     pub max_body_bytes: usize,
+    /// `MAX_BUFFER_BYTES`
+    pub max_buffer_bytes: usize,
     /// `MAX_STORE_BYTES`
     pub max_store_bytes: usize,
     /// `HEAD_TIMEOUT_MS`
@@ -80,46 +73,55 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the settings from the process's environment.
+    /// Reads the settings from the process's environment, and secrets from the files that it names.
     ///
     /// # Errors
     /// [`ConfigError`] lists every variable that is wrong, not only the first.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_lookup(|name| {
-            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-        })
+        let lookup =
+            |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        Self::from_lookup(lookup, |path| std::fs::read_to_string(path))
     }
 
-    /// Reads the settings through `lookup`, which answers a variable's name with its value.
+    /// Reads the settings through `lookup`, which answers a variable's name with its value, and `read_file`.
     ///
     /// # Errors
     /// [`ConfigError`] lists every variable that is wrong, not only the first.
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(lookup);
+    pub fn from_lookup(
+        lookup: impl Fn(&str) -> Option<String>,
+        read_file: impl Fn(&str) -> io::Result<String>,
+    ) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(lookup, read_file);
         let config = Self {
             host: reader.ip_address(HOST),
-            port: reader.number(PORT, 0..=65_535),
+            port: reader.number(PORT),
             database: reader.database_url(DATABASE_URL),
-            seed_todos: reader.switch(SEED_TODOS, ["true", "false"]),
-            access_log: reader.switch(ACCESS_LOG, ["on", "off"]),
-            json_log: reader.switch(LOG_FORMAT, ["json", "text"]),
+            seed_todos: reader.is(SEED_TODOS, "true"),
+            access_log: reader.is(ACCESS_LOG, "on"),
+            json_log: reader.is(LOG_FORMAT, "json"),
             trusted_proxies: reader.networks(TRUSTED_PROXIES),
-            api_token: reader.token(API_TOKEN),
-            metrics_need_token: reader.switch(METRICS_ACCESS, ["token", "open"]),
+            api_token: reader.secret(API_TOKEN, API_TOKEN_FILE),
+            metrics_need_token: reader.is(METRICS_ACCESS, "token"),
             cors_origins: reader.origins(CORS_ALLOW_ORIGINS),
-            max_connections: reader.number(MAX_CONNECTIONS, 1..=65_536),
-            max_head_bytes: reader.number(MAX_HEAD_BYTES, 8_192..=1_048_576),
-            max_body_bytes: reader.number(MAX_BODY_BYTES, 1..=16_777_216),
-            max_store_bytes: reader.number(MAX_STORE_BYTES, 0..=1_073_741_824),
+            max_connections: reader.number(MAX_CONNECTIONS),
+            max_head_bytes: reader.number(MAX_HEAD_BYTES),
+            max_body_bytes: reader.number(MAX_BODY_BYTES),
+            max_buffer_bytes: reader.number(MAX_BUFFER_BYTES),
+            max_store_bytes: reader.number(MAX_STORE_BYTES),
             head_timeout: reader.milliseconds(HEAD_TIMEOUT_MS),
             body_timeout: reader.milliseconds(BODY_TIMEOUT_MS),
             idle_timeout: reader.milliseconds(IDLE_TIMEOUT_MS),
             write_timeout: reader.milliseconds(WRITE_TIMEOUT_MS),
         };
         // A token that cannot be used is a problem of its own.
-        if config.metrics_need_token && config.api_token.is_none() && !reader.has_problem(API_TOKEN)
-        {
-            reader.reject(METRICS_ACCESS, "token", "possible without API_TOKEN");
+        let has_problem = reader.has_problem([API_TOKEN, API_TOKEN_FILE]);
+        if config.metrics_need_token && config.api_token.is_none() && !has_problem {
+            let expected = "possible without API_TOKEN".to_owned();
+            reader.problem(METRICS_ACCESS, Some("token".to_owned()), expected);
+        }
+        if config.max_body_bytes > config.max_buffer_bytes {
+            let expected = "possible: it is less than MAX_BODY_BYTES".to_owned();
+            reader.problem(MAX_BUFFER_BYTES, Some(config.max_buffer_bytes.to_string()), expected);
         }
         reader.finish(config)
     }
@@ -129,12 +131,21 @@ impl Config {
 mod tests {
     use super::*;
 
+    /// The files that there are, with what they hold.
+    const FILES: [(&str, &str); 3] =
+        [("/token", "0123456789abcdef\n"), ("/weak", "aaaaaaaaaaaaaaaaaaaa"), ("/empty", "")];
+
+    fn read_file(path: &str) -> io::Result<String> {
+        let found = FILES.iter().find(|(name, _)| *name == path);
+        found.map(|(_, text)| (*text).to_owned()).ok_or(io::ErrorKind::NotFound.into())
+    }
+
     fn read(variables: &[(&str, &str)]) -> Result<Config, String> {
         let lookup = |name: &str| {
             let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        Config::from_lookup(lookup).map_err(|error| error.to_string())
+        Config::from_lookup(lookup, read_file).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -163,8 +174,8 @@ mod tests {
     fn a_database_is_named_by_a_url() {
         let database = |url| read(&[("DATABASE_URL", url)]).unwrap().database;
         assert_eq!(database(""), None);
-        assert_eq!(database("memory:"), Some(DatabaseUrl::Memory));
-        let file = DatabaseUrl::Redb(PathBuf::from("/data/a b.redb"));
+        assert_eq!(database("memory:"), Some(Location::Memory));
+        let file = Location::Redb("/data/a b.redb".into());
         assert_eq!(database("redb:///data/a b.redb"), Some(file));
         for url in
             ["redb://data/x", "redb:///", "redb:/data/x", "/data/x", "memory", "postgres://x/y"]
@@ -200,8 +211,18 @@ mod tests {
         let all = proxies("127.0.0.1, 10.0.0.0/8,2001:db8::/32 ,::1,::ffff:192.0.2.1").unwrap();
         let expected = ["127.0.0.1/32", "10.0.0.0/8", "2001:db8::/32", "::1/128", "192.0.2.1/32"];
         assert_eq!(all, expected);
-        for text in ["10.0.0.0/33", "proxy", "10.0.0.0/8,", ",", "10.0.0.0/8 127.0.0.1", "10.0.0/8"]
-        {
+        let mapped = proxies("::ffff:10.0.0.0/104,::ffff:0:0/96,::ffff:192.0.2.1/128").unwrap();
+        assert_eq!(mapped, ["10.0.0.0/8", "0.0.0.0/0", "192.0.2.1/32"]);
+        for text in [
+            "::/0",
+            "::ffff:0:0/95",
+            "10.0.0.0/33",
+            "proxy",
+            "10.0.0.0/8,",
+            ",",
+            "10.0.0.0/8 127.0.0.1",
+            "10.0.0/8",
+        ] {
             let error = proxies(text).unwrap_err();
             assert!(
                 error.starts_with(&format!("TRUSTED_PROXIES={text:?} is not a list of")),
@@ -214,7 +235,7 @@ mod tests {
     fn a_token_is_long_enough_and_can_be_sent() {
         let token = |text: &str| read(&[("API_TOKEN", text)]).map(|config| config.api_token);
         assert_eq!(token(""), Ok(None));
-        for text in ["0123456789abcdef", "a-._~+/Z90123456==", &"x".repeat(512)] {
+        for text in ["0123456789abcdef", "a-._~+/Z90123456==", &"0123456789abcdef".repeat(32)] {
             assert_eq!(token(text), Ok(Some(Secret(text.into()))));
         }
         for text in [
@@ -223,6 +244,10 @@ mod tests {
             &"x".repeat(513),
             "secret with blanks",
             "secret=in-the-middle",
+            "================",
+            "0123456789abcde==",
+            "aaaaaaaaaaaaaaaaaaaaaaaa",
+            "abababababababababab",
             "secret\n0123456789",
         ] {
             let error = token(text).unwrap_err();
@@ -231,6 +256,33 @@ mod tests {
         }
         let config = read(&[("API_TOKEN", "0123456789abcdef")]).unwrap();
         assert!(!format!("{config:?}").contains("0123456789abcdef"), "a secret is not told");
+    }
+
+    #[test]
+    fn a_secret_can_be_in_a_file() {
+        let config = read(&[("API_TOKEN_FILE", "/token")]).unwrap();
+        assert_eq!(config.api_token, Some(Secret("0123456789abcdef".into())));
+        let error = |variables: &[(&str, &str)]| read(variables).unwrap_err();
+        assert_eq!(
+            error(&[("API_TOKEN_FILE", "/none")]),
+            "API_TOKEN_FILE=\"/none\" is not a file that can be read: entity not found"
+        );
+        for file in ["/weak", "/empty"] {
+            let error = error(&[("API_TOKEN_FILE", file)]);
+            assert!(error.starts_with("API_TOKEN_FILE is not 16 to 512 "), "{error}");
+        }
+        assert_eq!(
+            error(&[("API_TOKEN_FILE", "/token"), ("API_TOKEN", "0123456789abcdef")]),
+            "API_TOKEN_FILE=\"/token\" is not possible together with API_TOKEN"
+        );
+    }
+
+    #[test]
+    fn one_body_fits_into_the_memory_for_all() {
+        let error = read(&[("MAX_BODY_BYTES", "2000000"), ("MAX_BUFFER_BYTES", "1048576")]);
+        let expected =
+            "MAX_BUFFER_BYTES=\"1048576\" is not possible: it is less than MAX_BODY_BYTES";
+        assert_eq!(error.unwrap_err(), expected);
     }
 
     #[test]

@@ -1,4 +1,8 @@
 //! The API: a request in, a response out, never an error out.
+//!
+//! A request passes [`App::call`](Service::call) and [`App::answer`] from top to bottom: its head is checked, its route is
+//! found, its token is checked, its handler is called; then the response gets what every response has, and is counted and
+//! logged.
 
 mod access;
 mod body;
@@ -6,44 +10,47 @@ mod cors;
 mod error;
 mod etag;
 mod handlers;
+mod lists;
 mod negotiate;
 mod openapi;
-mod page;
 mod proxies;
 mod query;
 mod request_id;
 mod request_metrics;
 mod route;
+mod web_page;
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use hyper::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, RETRY_AFTER,
-    TRANSFER_ENCODING, WWW_AUTHENTICATE,
+    TRANSFER_ENCODING, VARY, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::{Body, Method, Request, Response, StatusCode, Version};
 use percent_encoding::percent_decode_str;
-use tokio::sync::Semaphore;
 
 use crate::access_log::{AccessLog, Entry};
-use crate::execution::Execution;
-use body::RequestBody;
+use body::{BodyLimits, RequestBody};
+use clock::GoDuration;
 use error::ApiError;
-use http_server::Tasks;
-use http_server::{Client, Payload, Refusal, Service};
+use handlers::{Answer, Call, json_response, no_content, set_json};
+use http_server::{Client, MemoryBudget, Refusal, Reservation, ResponseBody, Service, Tasks};
+use lists::CachedList;
 use request_id::{RequestIds, X_REQUEST_ID};
 use request_metrics::RequestMetrics;
-use route::{Operation, Route};
+use route::{Access, Found, Handler};
 use telemetry::metrics::Metrics;
-use todo_model::TodoUpdate;
-use todo_store::Store;
+use todo_store::{AnyStore, Measured};
 
-pub use access::Access;
+pub use access::Authorization;
 pub use cors::Cors;
 pub use proxies::TrustedProxies;
 
@@ -51,31 +58,31 @@ pub use proxies::TrustedProxies;
 const MAX_TARGET_BYTES: usize = 8_192;
 
 /// The API over one store.
-pub struct App<S> {
-    store: Arc<S>,
-    pages_kib: Arc<Semaphore>,
-    access_log: Arc<AccessLog>,
+pub struct App {
+    store: Measured,
+    access_log: Rc<AccessLog>,
     tasks: Tasks,
     metrics: Metrics,
     requests: Arc<RequestMetrics>,
     request_ids: RequestIds,
     limits: RequestLimits,
+    budget: MemoryBudget,
     rules: Rules,
     started: Instant,
-    execution: Execution,
+    cached_list: RefCell<Option<Rc<CachedList>>>,
 }
 
 /// Who may do what, and whose word is taken.
 pub struct Rules {
     /// Who may use the API at all.
-    pub access: Access,
+    pub authorization: Authorization,
     /// Which pages may, in a browser.
     pub cors: Cors,
     /// Who may tell where a request comes from.
     pub proxies: TrustedProxies,
 }
 
-/// What a request may cost.
+/// What requests may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
     /// The longest head: target, names and values of headers, in bytes.
@@ -84,147 +91,161 @@ pub struct RequestLimits {
     pub max_body_bytes: usize,
     /// From the end of the headers to the end of the body.
     pub body_timeout: Duration,
+    /// The memory that bodies, lists and pages may take, all together.
+    pub max_buffer_bytes: usize,
 }
 
-impl<S: Store> App<S> {
+impl App {
     /// The API over `store`; its uptime starts now. It shows `metrics`, and its own with them.
     pub fn new(
-        store: Arc<S>,
-        access_log: Arc<AccessLog>,
+        store: Rc<AnyStore>,
+        access_log: Rc<AccessLog>,
         tasks: Tasks,
         mut metrics: Metrics,
         limits: RequestLimits,
         rules: Rules,
     ) -> Self {
+        let store = Measured::new(store);
         let requests = Arc::new(RequestMetrics::new());
+        metrics.add(store.metrics());
         metrics.add(requests.clone());
         Self {
             store,
-            pages_kib: Arc::new(Semaphore::new(handlers::MAX_PAGES_KIB)),
             access_log,
             tasks,
             metrics,
             requests,
             request_ids: RequestIds::new(),
             limits,
+            budget: MemoryBudget::new(limits.max_buffer_bytes),
             rules,
             started: Instant::now(),
-            execution: Execution::measure(),
+            cached_list: RefCell::default(),
         }
     }
 
+    /// How long it has been there, as Go writes durations.
+    fn uptime(&self) -> String {
+        GoDuration(self.started.elapsed()).to_string()
+    }
+
+    fn metrics_text(&self) -> Result<String, fmt::Error> {
+        self.store.metrics();
+        self.requests.show_buffers(self.budget.reserved(), self.budget.limit());
+        self.metrics.text()
+    }
+
+    /// Reserves memory. If there is none left, the list that is kept for later goes first.
+    ///
+    /// # Errors
+    /// 503.
+    fn reserve(&self, bytes: usize) -> Result<Reservation, ApiError> {
+        let again = || {
+            self.cached_list.take();
+            self.budget.reserve(bytes)
+        };
+        self.budget.reserve(bytes).or_else(again).ok_or_else(ApiError::busy)
+    }
+
     async fn answer(
-        &self,
+        self: &Rc<Self>,
         head: &Parts,
         body: &mut RequestBody,
         path: Result<&str, ApiError>,
-        found: Option<(&'static Route, &str)>,
-    ) -> Result<Response<Payload>, ApiError> {
+        found: Option<Found<'_>>,
+    ) -> Answer {
         check_head(head, self.limits.max_head_bytes)?;
         if cors::is_preflight(&head.method, &head.headers) {
-            let mut answer = no_content();
-            self.rules.cors.allow_preflight(&head.headers, answer.headers_mut());
-            return Ok(answer);
+            let mut response = no_content();
+            self.rules.cors.allow_preflight(&head.headers, response.headers_mut());
+            return Ok(response);
         }
-        let path = path?;
-        if let Err(denied) = self.rules.access.check(path, &head.headers) {
-            let error = ApiError::new(StatusCode::UNAUTHORIZED, denied.message());
-            let mut answer = failure(&error);
-            answer.headers_mut().insert(WWW_AUTHENTICATE, denied.challenge());
-            return Ok(answer);
-        }
-        if path == "*" && head.method == Method::OPTIONS {
+        if path? == "*" && head.method == Method::OPTIONS {
             // The server as a whole (RFC 9110, section 9.3.7).
-            return Ok(allowing(no_content(), route::ALL_METHODS));
+            return Ok(allowing(no_content(), &route::all_methods()));
         }
-        let Some((route, id)) = found else {
+        let route = found.and_then(|found| found.route(&head.method));
+        let access = match (route, found) {
+            (Some(route), _) => route.access,
+            (None, Some(found)) => found.access(),
+            (None, None) => Access::Token,
+        };
+        if let Err(denied) = self.rules.authorization.check(access, &head.headers) {
+            let mut response = failure(&ApiError::new(StatusCode::UNAUTHORIZED, denied.message()));
+            response.headers_mut().insert(WWW_AUTHENTICATE, denied.challenge());
+            return Ok(response);
+        }
+        let Some(found) = found else {
             return Err(ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this path"));
         };
-        let Some(operation) = route.operation(&head.method) else {
-            let answer = if head.method == Method::OPTIONS {
+        let Some(route) = route else {
+            let allow = found.allow();
+            let response = if head.method == Method::OPTIONS {
                 no_content()
             } else {
-                let message = format!("{} takes only {}", route.pattern, route.allow);
+                let message = format!("{} takes only {allow}", found.pattern);
                 failure(&ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message))
             };
-            return Ok(allowing(answer, route.allow));
+            return Ok(allowing(response, &allow));
         };
-        let (store, headers, query) = (&*self.store, &head.headers, head.uri.query());
-        match operation {
-            Operation::ServerInfo => match page::page(headers)? {
-                Some(page) => Ok(page),
-                None => {
-                    let uptime = self.started.elapsed();
-                    handlers::server_info(uptime, &self.tasks, store.kind(), self.execution)
-                }
-            },
-            Operation::Health => handlers::health(self.started.elapsed()),
-            Operation::Live => handlers::live(),
-            Operation::Ready => handlers::ready(store).await,
-            Operation::Metrics => handlers::show_metrics(&self.metrics),
-            Operation::OpenApi => openapi::document(headers),
-            Operation::ListTodos => handlers::list_todos(store, query, &self.pages_kib).await,
-            Operation::CreateTodo => handlers::create_todo(store, body).await,
-            Operation::DeleteCompleted => handlers::delete_completed(store, query).await,
-            Operation::GetTodo => handlers::get_todo(store, id, headers).await,
-            Operation::ReplaceTodo => {
-                let read = TodoUpdate::replacement_from_fields;
-                handlers::update_todo(store, id, headers, body, read).await
-            }
-            Operation::PatchTodo => {
-                let read = TodoUpdate::patch_from_fields;
-                handlers::update_todo(store, id, headers, body, read).await
-            }
-            Operation::DeleteTodo => handlers::delete_todo(store, id, headers).await,
+        let call = Call { head, id: found.id, body };
+        match route.handler {
+            Handler::Now(handler) => handler(self, &call),
+            Handler::Later(handler) => handler(self, call).await,
         }
     }
 }
 
-impl<S: Store> Service for App<S> {
-    async fn call(self: Arc<Self>, request: Request<Body>, peer: Client) -> Response<Payload> {
+impl Service for App {
+    async fn call(self: Rc<Self>, request: Request<Body>, peer: Client) -> Response<ResponseBody> {
         let began = Instant::now();
-        let under_way = self.requests.begin();
+        let in_flight = self.requests.begin();
         let (head, body) = request.into_parts();
-        let mut body = RequestBody::new(body, self.limits.max_body_bytes, self.limits.body_timeout);
+        let limits = BodyLimits {
+            max_bytes: self.limits.max_body_bytes,
+            timeout: self.limits.body_timeout,
+            budget: self.budget.clone(),
+        };
+        let mut body = RequestBody::new(body, limits);
         let path = decoded(head.uri.path());
         let found = path.as_deref().ok().and_then(route::find);
         let path = path.as_deref().map_err(Clone::clone);
         let answer = self.answer(&head, &mut body, path, found).await;
-        let mut answer = answer.unwrap_or_else(|error| failure(&error));
+        let mut response = answer.unwrap_or_else(|error| failure(&error));
         if body.is_unread() {
-            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        self.rules.cors.allow_origin(&head.headers, answer.headers_mut());
-        let (status, latency) = (answer.status(), began.elapsed());
-        drop(under_way);
-        let route = found.map(|(route, _)| route);
-        self.requests.record(route, &head.method, status, latency);
+        if found.is_some_and(|found| found.pattern == route::ROOT) {
+            response.headers_mut().insert(VARY, HeaderValue::from_static(negotiate::VARY));
+        }
+        self.rules.cors.allow_origin(&head.headers, response.headers_mut());
+        let (status, latency) = (response.status(), began.elapsed());
+        drop(in_flight);
+        self.requests.record(found.map(|found| found.index), &head.method, status, latency);
         let request_id = self.request_ids.of(&head.headers);
         self.access_log.record(&Entry {
             status: status.as_u16(),
             latency,
             client: self.rules.proxies.client(peer, &head.headers),
             method: Some(head.method.as_str()),
-            route: route.map(|route| route.pattern),
+            route: found.map(|found| found.pattern),
             path: Some(head.uri.path())
                 .filter(|path| !path.is_empty())
                 .or(head.uri.authority().map(Authority::as_str)),
             query: head.uri.query(),
-            bytes: if head.method == Method::HEAD { 0 } else { answer.body().len() },
+            bytes: if head.method == Method::HEAD { Some(0) } else { response.body().len() },
             request_id: request_id.as_str(),
         });
-        answer.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
-        answer
+        response.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
+        response
     }
 
     fn refuse(&self, refusal: Refusal, client: Client) -> Response<Bytes> {
         let error = ApiError::from(refusal);
-        let mut answer = Response::new(error.body());
-        *answer.status_mut() = error.status;
-        handlers::set_json(answer.headers_mut());
-        if error.status == StatusCode::SERVICE_UNAVAILABLE {
-            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
+        let mut response = Response::new(error.body());
+        *response.status_mut() = error.status;
+        set_json(response.headers_mut());
+        set_retry_after(&error, response.headers_mut());
         let request_id = self.request_ids.make();
         self.access_log.record(&Entry {
             status: error.status.as_u16(),
@@ -234,11 +255,11 @@ impl<S: Store> Service for App<S> {
             route: None,
             path: None,
             query: None,
-            bytes: answer.body().len(),
+            bytes: Some(response.body().len()),
             request_id: request_id.as_str(),
         });
-        answer.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
-        answer
+        response.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
+        response
     }
 }
 
@@ -297,21 +318,21 @@ fn decoded(path: &str) -> Result<Cow<'_, str>, ApiError> {
         .map_err(|_| ApiError::bad_request("the path is not UTF-8"))
 }
 
-fn allowing(mut answer: Response<Payload>, methods: &'static str) -> Response<Payload> {
-    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
-    answer
+fn allowing(mut response: Response<ResponseBody>, methods: &str) -> Response<ResponseBody> {
+    // Names of methods are valid in a header.
+    let methods = HeaderValue::try_from(methods).unwrap_or(HeaderValue::from_static(""));
+    response.headers_mut().insert(ALLOW, methods);
+    response
 }
 
-fn no_content() -> Response<Payload> {
-    let mut answer = Response::new(Payload::empty());
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    answer
+fn failure(error: &ApiError) -> Response<ResponseBody> {
+    let mut response = json_response(error.status, error.body());
+    set_retry_after(error, response.headers_mut());
+    response
 }
 
-fn failure(error: &ApiError) -> Response<Payload> {
-    let mut answer = handlers::json_answer(error.status, error.body());
+fn set_retry_after(error: &ApiError, headers: &mut HeaderMap) {
     if error.status == StatusCode::SERVICE_UNAVAILABLE {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    answer
 }

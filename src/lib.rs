@@ -6,9 +6,12 @@
 //! | crate | concern | may use |
 //! |---|---|---|
 //! | `http_server` | sockets: accepting, limits, deadlines; serves any [`http_server::Service`] | `telemetry` |
-//! | `todo_store` | where todos live | `todo_model`, `telemetry`, `clock` |
+//! | `todo_store` | where todos live | `todo_model`, `todo_table`, `file_lease`, `telemetry`, `clock` |
+//! | `todo_table` | the rows of the durable store, by redb | – |
+//! | `file_lease` | one server per file | – |
 //! | `todo_model` | what a todo is; the only way to make one is through its checks | `clock` |
-//! | `telemetry` | log lines and metrics | `clock` |
+//! | `telemetry` | log lines and metrics | `clock`, `mio_wasi` |
+//! | `mio_wasi` | readiness of sockets | – |
 //! | `clock` | time as the API writes it | – |
 //!
 //! The server knows nothing of todos, and no store knows of HTTP.
@@ -16,6 +19,5 @@
 pub mod access_log;
 pub mod cli;
 pub mod config;
-pub mod execution;
 pub mod http;
 pub mod process;

@@ -3,18 +3,21 @@
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use http_server::{self as server, Activity, Limits, Tasks};
+use http_server::{Limits, ServerMetrics, Tasks};
 use telemetry::log::{self, Format};
 use telemetry::metrics::Metrics;
+use telemetry::output::LogMetrics;
 use todo::access_log::AccessLog;
 use todo::cli::{self, Command, EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE};
-use todo::config::{Config, DatabaseUrl, Secret};
-use todo::http::{Access, App, Cors, RequestLimits, Rules, TrustedProxies};
-use todo::process::Process;
-use todo_store::{AnyStore, Measured, Place, Store as _};
+use todo::config::{Config, Secret};
+use todo::http::{App, Authorization, Cors, RequestLimits, Rules, TrustedProxies};
+use todo::process::ProcessMetrics;
+use todo_store::{AnyStore, Location, Store as _, StoreOptions};
 use tokio::sync::oneshot;
+use tokio::task::LocalSet;
 
 fn main() -> ExitCode {
     let command = match Command::parse(std::env::args_os().skip(1)) {
@@ -27,57 +30,80 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(EX_CONFIG, error),
     };
+    let location = config.database.clone().unwrap_or_else(Location::of_this_machine);
     if command == Command::Check {
-        return match AnyStore::check(place(&config)) {
+        return match AnyStore::check(&location) {
             Ok(found) => succeed(format!("todo: {}", found.replace('\n', "\ntodo: "))),
             Err(error) => fail(EX_IOERR, error),
         };
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(EX_SOFTWARE, error),
-    };
-    runtime.block_on(run(config))
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => LocalSet::new().block_on(&runtime, serve(config, location)),
+        Err(error) => fail(EX_SOFTWARE, error),
+    }
 }
 
-async fn run(config: Config) -> ExitCode {
+/// Serves for as long as it can.
+async fn serve(config: Config, location: Location) -> ExitCode {
     let format = if config.json_log { Format::Json } else { Format::Text };
     log::set_format(format);
-    let store = match AnyStore::open(place(&config), config.max_store_bytes, config.seed_todos) {
-        Ok((store, description)) => {
-            log::info(format_args!("todo: {description}"));
-            Arc::new(store)
-        }
+    let options = StoreOptions { max_bytes: config.max_store_bytes, samples: config.seed_todos };
+    let store = match AnyStore::open(&location, options).await {
+        Ok(store) => Rc::new(store),
         Err(error) => return fail(EX_IOERR, error),
     };
-    let (listener, address) = match server::listen(config.host, config.port) {
+    log::info(format_args!("todo: {location}, {}", reason(&config, &location)));
+    let (listener, address) = match http_server::listen(config.host, config.port) {
         Ok(listening) => listening,
         Err(error) => return fail(EX_UNAVAILABLE, cannot_listen(&config, &error)),
     };
     let tasks = Tasks::default();
-    let access_log = Arc::new(AccessLog::new(config.access_log.then_some(format)));
-    let measured = Arc::new(Measured::new(store.clone()));
-    let activity = Arc::new(Activity::default());
+    let access_log = Rc::new(AccessLog::new(config.access_log.then_some(format)));
+    let server_metrics = Arc::new(ServerMetrics::default());
     let mut metrics = Metrics::default();
-    metrics.add(Arc::new(Process::new(store.kind())));
-    metrics.add(activity.clone());
-    metrics.add(measured.clone());
-    metrics.add(store.clone());
-    let request_limits = RequestLimits {
-        max_head_bytes: config.max_head_bytes,
-        max_body_bytes: config.max_body_bytes,
-        body_timeout: config.body_timeout,
-    };
+    metrics.add(Arc::new(ProcessMetrics::new(store.kind())));
+    metrics.add(Arc::new(LogMetrics));
+    metrics.add(server_metrics.clone());
     let app = App::new(
-        measured,
+        store.clone(),
         access_log.clone(),
         tasks.clone(),
         metrics,
-        request_limits,
+        request_limits(&config),
         rules(&config),
     );
-    let app = Arc::new(app);
-    let limits = Limits {
+    tasks.spawn(async move { access_log.run().await });
+    let version = env!("CARGO_PKG_VERSION");
+    log::info(format_args!("todo {version} listens on http://{address}"));
+    let server_tasks = tasks.clone();
+    tasks.spawn(http_server::serve(
+        listener,
+        Rc::new(app),
+        limits(&config),
+        server_metrics,
+        server_tasks,
+    ));
+    // As a task of its own the store wakes nobody but itself: see `Waker` in crates/mio_wasi.
+    let (end, ended) = oneshot::channel();
+    tasks.spawn(async move {
+        let _ = end.send(store.run().await);
+    });
+    match ended.await {
+        Ok(lost) => fail(EX_IOERR, lost),
+        Err(error) => fail(EX_SOFTWARE, error),
+    }
+}
+
+fn reason(config: &Config, location: &Location) -> &'static str {
+    match (&config.database, location) {
+        (Some(_), _) => "as DATABASE_URL says",
+        (None, Location::Memory) => "as there is no folder /data and DATABASE_URL is not set",
+        (None, Location::Redb(_)) => "as there is a folder /data and DATABASE_URL is not set",
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
         max_connections: config.max_connections,
         max_head_bytes: config.max_head_bytes,
         // A chunk of one byte has five bytes around it; the rest is for its extensions and the trailers.
@@ -85,38 +111,25 @@ async fn run(config: Config) -> ExitCode {
         head_timeout: config.head_timeout,
         idle_timeout: config.idle_timeout,
         write_timeout: config.write_timeout,
-    };
-    tasks.spawn(async move { access_log.run().await });
-    let version = env!("CARGO_PKG_VERSION");
-    log::info(format_args!("todo {version} listens on http://{address}"));
-    let server_tasks = tasks.clone();
-    tasks.spawn(server::serve(listener, app, limits, activity, server_tasks));
-    // As a task of its own the store wakes nobody but itself: see `Waker` in crates/mio_wasi.
-    let (end, ended) = oneshot::channel();
-    tasks.spawn(async move {
-        let _ = end.send(store.run().await);
-    });
-    match ended.await {
-        Ok(ousted) => fail(EX_IOERR, ousted),
-        Err(error) => fail(EX_SOFTWARE, error),
+    }
+}
+
+fn request_limits(config: &Config) -> RequestLimits {
+    RequestLimits {
+        max_head_bytes: config.max_head_bytes,
+        max_body_bytes: config.max_body_bytes,
+        body_timeout: config.body_timeout,
+        max_buffer_bytes: config.max_buffer_bytes,
     }
 }
 
 fn rules(config: &Config) -> Rules {
     let token = config.api_token.clone().map(|Secret(token)| token);
-    let cors = Cors::new(config.cors_origins.clone(), token.is_some());
     Rules {
-        access: Access::new(token, config.metrics_need_token),
-        cors,
+        cors: Cors::new(config.cors_origins.clone(), token.is_some()),
+        authorization: Authorization::new(token, config.metrics_need_token),
         proxies: TrustedProxies::new(config.trusted_proxies.clone()),
     }
-}
-
-fn place(config: &Config) -> Option<Place> {
-    config.database.clone().map(|database| match database {
-        DatabaseUrl::Memory => Place::Memory,
-        DatabaseUrl::Redb(file) => Place::Redb(file),
-    })
 }
 
 fn cannot_listen(config: &Config, error: &io::Error) -> String {

@@ -1,65 +1,15 @@
-//! The whole service without sockets: requests into the API, answers out of it. Runs inside WasmEdge.
+//! The whole service without sockets. Runs inside WasmEdge.
 
-// clippy.toml frees tests of this lint, but not their helpers.
-#![allow(clippy::unwrap_used)]
+mod common;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use http_server::Tasks;
+use common::*;
 use http_server::{Refusal, Service};
-use hyper::body::{Bytes, HttpBody};
-use hyper::{Body, Request, Response};
+use hyper::Body;
+use hyper::body::Bytes;
 use serde_json::{Value, json};
-use telemetry::metrics::Metrics;
-use todo::access_log::AccessLog;
-use todo::http::{Access, App, Cors, RequestLimits, Rules, TrustedProxies};
-use todo_model::{Todo, TodoId};
-use todo_store::{AllTodos, Change, Count, MemoryStore, Outcome, Page, Query, Store, StoreError};
-
-const LIMITS: RequestLimits = RequestLimits {
-    max_head_bytes: 16_384,
-    max_body_bytes: 65_536,
-    body_timeout: Duration::from_millis(100),
-};
-
-fn app<S: Store>(store: S) -> Arc<App<S>> {
-    app_with(store, None)
-}
-
-fn app_with<S: Store>(store: S, token: Option<&str>) -> Arc<App<S>> {
-    let rules = Rules {
-        access: Access::new(token.map(Into::into), false),
-        cors: Cors::new(None, token.is_some()),
-        proxies: TrustedProxies::default(),
-    };
-    let (log, tasks) = (Arc::new(AccessLog::new(None)), Tasks::default());
-    Arc::new(App::new(Arc::new(store), log, tasks, Metrics::default(), LIMITS, rules))
-}
-
-fn sample_app() -> Arc<App<MemoryStore>> {
-    app(MemoryStore::new(100_000, true))
-}
-
-fn run<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
-}
-
-fn request(method: &str, target: &str, body: impl Into<Body>) -> Request<Body> {
-    Request::builder().method(method).uri(target).header("Host", "test").body(body.into()).unwrap()
-}
-
-async fn send<S: Store>(app: &Arc<App<S>>, request: Request<Body>) -> (Response<()>, Value) {
-    let answer = app.clone().call(request, None).await;
-    let (head, mut body) = answer.into_parts();
-    let mut bytes = Vec::new();
-    while let Some(chunk) = body.data().await {
-        bytes.extend_from_slice(&chunk.unwrap());
-    }
-    let value =
-        if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-    (Response::from_parts(head, ()), value)
-}
+use std::rc::Rc;
+use todo::http::App;
+use todo_store::{AnyStore, ChangeError, FailingStore, StoreError};
 
 #[test]
 fn what_was_created_is_listed() {
@@ -149,43 +99,10 @@ fn every_refusal_has_its_status_and_a_sentence() {
     }
 }
 
-/// A store that fails at everything it can fail at, in one way.
-struct FailingStore(StoreError);
-
-impl Store for FailingStore {
-    fn kind(&self) -> &'static str {
-        "failing"
-    }
-
-    async fn get(&self, _: TodoId) -> Result<Option<Arc<Todo>>, StoreError> {
-        Err(self.0)
-    }
-
-    async fn all(&self) -> Result<AllTodos, StoreError> {
-        Err(self.0)
-    }
-
-    async fn find(&self, _: &Query) -> Result<Page, StoreError> {
-        Err(self.0)
-    }
-
-    async fn change(&self, _: Change) -> Result<Outcome, StoreError> {
-        Err(self.0)
-    }
-
-    async fn check(&self) -> Result<(), StoreError> {
-        Err(self.0)
-    }
-
-    fn count(&self) -> Count {
-        Count::default()
-    }
-}
-
 #[test]
 fn a_server_whose_store_fails_is_alive_and_not_ready() {
     run(async {
-        let app = app(FailingStore(StoreError::Failed));
+        let app = app(failing(StoreError::Unavailable));
         for (target, status) in [("/livez", 200), ("/readyz", 503), ("/health", 200)] {
             for method in ["GET", "HEAD"] {
                 let (answer, _) = send(&app, request(method, target, "")).await;
@@ -202,7 +119,8 @@ fn a_server_whose_store_fails_is_alive_and_not_ready() {
 fn a_request_without_the_token_does_not_reach_the_store() {
     run(async {
         // What reaches this store is answered 500.
-        let app = app_with(FailingStore(StoreError::Failed), Some("0123456789abcdef"));
+        let app =
+            app_with(Rc::new(failing(StoreError::Unavailable)), Some("0123456789abcdef"), LIMITS);
         for (method, target) in [
             ("GET", "/api/todos"),
             ("POST", "/api/todos"),
@@ -211,6 +129,7 @@ fn a_request_without_the_token_does_not_reach_the_store() {
             ("BREW", "/api/todos/7"),
             ("OPTIONS", "/api/todos"),
             ("GET", "/api/nowhere"),
+            ("GET", "/nowhere"),
         ] {
             let (answer, error) = send(&app, request(method, target, "")).await;
             assert_eq!(answer.status(), 401, "{method} {target}");
@@ -231,11 +150,12 @@ fn a_request_without_the_token_does_not_reach_the_store() {
         }
         let mut preflight = request("OPTIONS", "/api/todos", "");
         preflight.headers_mut().insert("origin", "http://page.test".parse().unwrap());
+        preflight.headers_mut().insert("access-control-request-method", "PUT".parse().unwrap());
         let (answer, _) = send(&app, preflight).await;
         assert_eq!(answer.status(), 204);
         let allowed = answer.headers()["access-control-allow-headers"].to_str().unwrap();
         assert!(
-            allowed.ends_with(",Authorization,If-Match,If-None-Match,X-Request-Id"),
+            allowed.ends_with(",If-Match,If-None-Match,Authorization,X-Request-Id"),
             "{allowed}"
         );
     });
@@ -270,32 +190,81 @@ fn every_answer_has_the_id_that_the_client_gave_or_a_new_one() {
 
 #[test]
 fn every_failure_of_the_store_has_its_status_and_a_sentence() {
+    let changes = [
+        ("PUT", "/api/todos/7", r#"{"title":"x"}"#),
+        ("PATCH", "/api/todos/7", "{}"),
+        ("DELETE", "/api/todos/7", ""),
+    ];
+    let others = [
+        ("GET", "/api/todos", ""),
+        ("GET", "/api/todos?limit=1", ""),
+        ("GET", "/api/todos/7", ""),
+        ("POST", "/api/todos", r#"{"title":"x"}"#),
+        ("DELETE", "/api/todos?completed=true", ""),
+    ];
     run(async {
         for (failure, status) in [
-            (StoreError::NotFound(7), 404),
-            (StoreError::ConditionFailed(7), 412),
-            (StoreError::TooLong, 400),
-            (StoreError::Busy, 503),
-            (StoreError::Full, 507),
-            (StoreError::NoSpace, 507),
-            (StoreError::Failed, 500),
+            (ChangeError::NotFound, 404),
+            (ChangeError::ConditionFailed, 412),
+            (ChangeError::Store(StoreError::Full), 507),
+            (ChangeError::Store(StoreError::NoSpace), 507),
+            (ChangeError::Store(StoreError::Unavailable), 500),
         ] {
-            let app = app(FailingStore(failure));
-            for (method, target, body) in [
-                ("GET", "/api/todos", ""),
-                ("GET", "/api/todos?limit=1", ""),
-                ("GET", "/api/todos/7", ""),
-                ("POST", "/api/todos", r#"{"title":"x"}"#),
-                ("PUT", "/api/todos/7", r#"{"title":"x"}"#),
-                ("PATCH", "/api/todos/7", "{}"),
-                ("DELETE", "/api/todos/7", ""),
-                ("DELETE", "/api/todos?completed=true", ""),
-            ] {
+            let app = app(AnyStore::Failing(FailingStore(failure)));
+            let others = others.iter().filter(|_| matches!(failure, ChangeError::Store(_)));
+            for &(method, target, body) in changes.iter().chain(others) {
                 let (answer, error) = send(&app, request(method, target, body)).await;
                 assert_eq!(answer.status(), status, "{method} {target}");
                 assert!(error["error"].is_string());
-                assert_eq!(answer.headers().contains_key("retry-after"), status == 503);
             }
+        }
+    });
+}
+
+#[test]
+fn entity_tags_of_another_store_match_nothing() {
+    run(async {
+        let etag = async |app: &Rc<App>| {
+            let (answer, _) = send(app, request("GET", "/api/todos/1", "")).await;
+            answer.headers()["etag"].clone()
+        };
+        // The same todo, at the same revision, of a server that was started anew.
+        let (before, after) = (sample_app(), sample_app());
+        let old = etag(&before).await;
+        assert_ne!(etag(&after).await, old);
+        let mut get = request("GET", "/api/todos/1", "");
+        get.headers_mut().insert("if-none-match", old.clone());
+        assert_eq!(send(&after, get).await.0.status(), 200);
+        let mut patch = request("PATCH", "/api/todos/1", r#"{"title":"x"}"#);
+        patch.headers_mut().insert("if-match", old);
+        assert_eq!(send(&after, patch).await.0.status(), 412);
+    });
+}
+
+#[test]
+fn every_answer_of_the_root_varies_by_what_is_accepted() {
+    run(async {
+        let app = sample_app();
+        for (method, header, value, status) in [
+            ("GET", "accept", "text/html", 200),
+            ("GET", "accept", "*/*", 200),
+            ("GET", "if-match", "x", 200),
+            ("POST", "accept", "*/*", 405),
+            ("OPTIONS", "accept", "*/*", 204),
+        ] {
+            let mut request = request(method, "/", "");
+            request.headers_mut().insert(header, value.parse().unwrap());
+            let answer = app.clone().call(request, None).await;
+            assert_eq!(answer.status(), status, "{method} {header}: {value}");
+            assert_eq!(answer.headers()["vary"], "Accept, Accept-Encoding");
+        }
+        for (value, status) in [("x", 400), ("\"x\"", 412)] {
+            let mut request = request("GET", "/", "");
+            request.headers_mut().insert("accept", "text/html".parse().unwrap());
+            request.headers_mut().insert("if-match", value.parse().unwrap());
+            let answer = app.clone().call(request, None).await;
+            assert_eq!(answer.status(), status);
+            assert_eq!(answer.headers()["vary"], "Accept, Accept-Encoding");
         }
     });
 }

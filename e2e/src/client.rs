@@ -174,13 +174,41 @@ impl Client {
         if response.status == 204 || response.status == 304 || response.status < 200 {
             return response;
         }
+        if response.header("transfer-encoding") == Some("chunked") {
+            response.body = self.chunks();
+            return response;
+        }
         let length =
             response.header("content-length").expect("a length").parse().expect("a number");
+        response.body = self.take(length);
+        response
+    }
+
+    /// Reads a body in chunks (RFC 9112, section 7.1), without trailers.
+    fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            while !self.buffer.windows(2).any(|bytes| bytes == b"\r\n") {
+                assert!(self.read_more() > 0, "the connection ends within a body");
+            }
+            let status = httparse::parse_chunk_size(&self.buffer).expect("a chunk's size");
+            let httparse::Status::Complete((start, size)) = status else { panic!("a whole line") };
+            self.take(start);
+            let size = usize::try_from(size).expect("a size");
+            let chunk = self.take(size + 2);
+            body.extend_from_slice(&chunk[..size]);
+            if size == 0 {
+                return body;
+            }
+        }
+    }
+
+    /// Reads so many bytes.
+    fn take(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length {
             assert!(self.read_more() > 0, "the connection ends within a body");
         }
-        response.body = self.buffer.drain(..length).collect();
-        response
+        self.buffer.drain(..length).collect()
     }
 
     /// Reads an answer up to its body, as there is none after `HEAD`.

@@ -22,7 +22,7 @@ struct Line<'a> {
     query: Option<&'a str>,
     status: u16,
     duration_ms: f64,
-    bytes: usize,
+    bytes: Option<usize>,
     client: Option<IpAddr>,
     request_id: &'a str,
 }
@@ -78,7 +78,7 @@ mod tests {
         route: Some("/api/todos"),
         path: Some("/api/todos/"),
         query: None,
-        bytes: 127,
+        bytes: Some(127),
         request_id: "id-1",
     };
 

@@ -70,7 +70,7 @@ mod tests {
         route: None,
         path: None,
         query: None,
-        bytes: 0,
+        bytes: Some(0),
         request_id: "id-1",
     };
 

@@ -1,29 +1,40 @@
 //! Takes settings out of the environment, and gathers what is wrong with them.
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
+use todo_store::Location;
 
-use super::settings::Setting;
-use super::{DatabaseUrl, Secret};
+use super::Secret;
+use super::settings::{Kind, Setting};
+
+/// What a secret may have at least and at most, and how many different ones of that at least, in characters.
+const MIN_SECRET: usize = 16;
+const MAX_SECRET: usize = 512;
+const MIN_DIFFERENT: usize = 5;
 
 /// Takes one value after the other and gathers what is wrong with them.
-pub(super) struct Reader<L> {
+pub(super) struct Reader<L, F> {
     lookup: L,
+    read_file: F,
     problems: Vec<Problem>,
 }
 
-impl<L: Fn(&str) -> Option<String>> Reader<L> {
-    pub(super) fn new(lookup: L) -> Self {
-        Self { lookup, problems: Vec::new() }
+impl<L, F> Reader<L, F>
+where
+    L: Fn(&str) -> Option<String>,
+    F: Fn(&str) -> io::Result<String>,
+{
+    pub(super) fn new(lookup: L, read_file: F) -> Self {
+        Self { lookup, read_file, problems: Vec::new() }
     }
 
-    pub(super) fn has_problem(&self, setting: Setting) -> bool {
-        self.problems.iter().any(|problem| problem.name == setting.name)
+    pub(super) fn has_problem(&self, settings: [Setting; 2]) -> bool {
+        let names = settings.map(|setting| setting.name);
+        self.problems.iter().any(|problem| names.contains(&problem.name))
     }
 
     /// `config`, if nothing was wrong with the values that it was made of.
@@ -32,103 +43,88 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     }
 
     pub(super) fn ip_address(&mut self, setting: Setting) -> IpAddr {
-        self.parse(setting, "an IPv4 or IPv6 address such as 127.0.0.1 or ::", |text| {
-            text.parse().ok()
-        })
-        .unwrap_or(IpAddr::from([0; 16]))
+        self.parse(setting, |text| text.parse().ok()).unwrap_or(IpAddr::from([0; 16]))
     }
 
-    pub(super) fn database_url(&mut self, setting: Setting) -> Option<DatabaseUrl> {
-        self.parse(setting, "memory: or redb:///FILE such as redb:///data/todos.redb", |text| {
-            let url = match text {
-                "" => return Some(None),
-                "memory:" => DatabaseUrl::Memory,
-                _ => {
-                    let path = text.strip_prefix("redb://")?;
-                    let is_file = path.starts_with('/') && !path.ends_with('/');
-                    DatabaseUrl::Redb(is_file.then(|| PathBuf::from(path))?)
-                }
-            };
-            Some(Some(url))
+    pub(super) fn database_url(&mut self, setting: Setting) -> Option<Location> {
+        self.parse(setting, |text| match text {
+            "" => Some(None),
+            url => Location::from_url(url).map(Some),
         })
         .flatten()
     }
 
     pub(super) fn networks(&mut self, setting: Setting) -> Vec<IpNet> {
-        let expected = "a list of addresses and networks such as 127.0.0.1,10.0.0.0/8";
-        let network = |text: &str| {
-            let address = text.parse().map(|address: IpAddr| IpNet::from(address.to_canonical()));
-            address.ok().or_else(|| text.parse().ok())
-        };
-        self.parse(setting, expected, |text| match text {
+        self.parse(setting, |text| match text {
             "" => Some(Vec::new()),
             _ => text.split(',').map(|item| network(item.trim())).collect(),
         })
         .unwrap_or_default()
     }
 
-    /// A token as `Authorization: Bearer` can carry it (RFC 6750, section 2.1).
-    pub(super) fn token(&mut self, setting: Setting) -> Option<Secret> {
-        let value = self.given(setting)?;
-        let body = value.trim_end_matches('=');
-        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-        if (16..=512).contains(&value.len()) && !body.is_empty() && body.bytes().all(is_part) {
+    /// A secret that is given itself or, by the other setting, in a file, whose end of line does not count.
+    pub(super) fn secret(&mut self, setting: Setting, file: Setting) -> Option<Secret> {
+        let (named, value) = match (self.given(setting), self.given(file)) {
+            (None, None) => return None,
+            (Some(value), None) => (setting, value),
+            (None, Some(path)) => match (self.read_file)(&path) {
+                Ok(text) => (file, text.trim_end_matches(['\r', '\n']).to_owned()),
+                Err(error) => {
+                    let expected = format!("{}: {error}", file.kind.expected());
+                    self.problem(file, Some(path), expected);
+                    return None;
+                }
+            },
+            (Some(_), Some(path)) => {
+                self.problem(file, Some(path), format!("possible together with {}", setting.name));
+                return None;
+            }
+        };
+        if is_secret(&value) {
             return Some(Secret(value));
         }
-        let expected = "16 to 512 letters, digits and characters of -._~+/";
-        self.problems.push(Problem { name: setting.name, value: None, expected: expected.into() });
+        self.problem(named, None, setting.kind.expected());
         None
     }
 
     /// The origins of a list, `None` for all of them.
     pub(super) fn origins(&mut self, setting: Setting) -> Option<Vec<String>> {
-        let expected = "* or a list of origins such as https://example.com,http://localhost:3000, without default ports";
         let origin = |text: &str| is_origin(text).then(|| text.to_owned());
-        self.parse(setting, expected, |text| match text {
+        self.parse(setting, |text| match text {
             "*" => Some(None),
             _ => text.split(',').map(|item| origin(item.trim())).collect::<Option<_>>().map(Some),
         })
         .flatten()
     }
 
-    pub(super) fn switch(&mut self, setting: Setting, [yes, no]: [&str; 2]) -> bool {
-        self.parse(setting, &format!("{yes} or {no}"), |text| match text {
-            _ if text == yes => Some(true),
-            _ if text == no => Some(false),
-            _ => None,
-        })
-        .unwrap_or_default()
+    /// Whether a choice is `word`.
+    pub(super) fn is(&mut self, setting: Setting, word: &str) -> bool {
+        let Kind::Choice(words) = setting.kind else { return false };
+        let chosen = |text: &str| words.contains(&text).then(|| text == word);
+        self.parse(setting, chosen).unwrap_or_default()
     }
 
     pub(super) fn milliseconds(&mut self, setting: Setting) -> Duration {
-        Duration::from_millis(self.number(setting, 1..=3_600_000))
+        Duration::from_millis(self.number(setting))
     }
 
-    pub(super) fn number<N>(&mut self, setting: Setting, range: RangeInclusive<u64>) -> N
-    where
-        N: TryFrom<u64> + Default,
-    {
-        let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        self.parse(setting, &expected, |text| {
+    pub(super) fn number<N: TryFrom<u64> + Default>(&mut self, setting: Setting) -> N {
+        let Kind::Number { min, max, .. } = setting.kind else { return N::default() };
+        self.parse(setting, |text| {
             // `u64::from_str` takes a sign; a setting does not.
             let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-            let number = text.parse().ok().filter(|number| digits && range.contains(number))?;
+            let number = text.parse().ok().filter(|n: &u64| digits && (min..=max).contains(n))?;
             N::try_from(number).ok()
         })
         .unwrap_or_default()
     }
 
-    fn parse<T>(
-        &mut self,
-        setting: Setting,
-        expected: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
+    fn parse<T>(&mut self, setting: Setting, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let given = self.given(setting);
         let value = given.as_deref().unwrap_or(setting.default);
         let parsed = parse(value);
         if parsed.is_none() {
-            self.reject(setting, value, expected);
+            self.problem(setting, Some(value.to_owned()), setting.kind.expected());
         }
         parsed
     }
@@ -138,10 +134,38 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         (self.lookup)(setting.name).filter(|value| !value.is_empty())
     }
 
-    /// `value` is not what is `expected`.
-    pub(super) fn reject(&mut self, setting: Setting, value: &str, expected: &str) {
-        let (value, expected) = (Some(value.to_owned()), expected.to_owned());
+    /// `value`, which is shown unless it is a secret, is not what is `expected`.
+    pub(super) fn problem(&mut self, setting: Setting, value: Option<String>, expected: String) {
         self.problems.push(Problem { name: setting.name, value, expected });
+    }
+}
+
+/// Whether `text` can be sent as a token (RFC 6750, section 2.1) and is hard to guess. The padding at its end does not
+/// count.
+fn is_secret(text: &str) -> bool {
+    let body = text.trim_end_matches('=').as_bytes();
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
+    let mut different = body.to_vec();
+    different.sort_unstable();
+    different.dedup();
+    body.len() >= MIN_SECRET
+        && text.len() <= MAX_SECRET
+        && body.iter().all(is_part)
+        && different.len() >= MIN_DIFFERENT
+}
+
+/// An address or a network. IPv4 written as IPv6 (RFC 4291, section 2.5.5.2) is IPv4: that is how clients are known.
+fn network(text: &str) -> Option<IpNet> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(address.to_canonical().into());
+    }
+    let network: IpNet = text.parse().ok()?;
+    let IpNet::V6(v6) = network else { return Some(network) };
+    match (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96)) {
+        (Some(v4), Some(prefix)) => Ipv4Net::new(v4, prefix).ok().map(IpNet::V4),
+        // A network that has all of IPv4 in it would match no IPv4 client.
+        _ if v6.contains(&std::net::Ipv4Addr::UNSPECIFIED.to_ipv6_mapped()) => None,
+        _ => Some(network),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Who may use the API: everybody, or whoever has the token (RFC 6750).
 
+use super::route::Access;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use subtle::ConstantTimeEq as _;
 
 /// What it takes to get in.
 #[derive(Clone, Default)]
-pub struct Access {
+pub struct Authorization {
     token: Option<String>,
     covers_metrics: bool,
 }
@@ -19,19 +20,24 @@ pub enum Denied {
     WrongToken,
 }
 
-impl Access {
-    /// With a `token`, `/api` and all below it needs it, and so does `/metrics` if it is covered.
+impl Authorization {
+    /// With a `token`, everything but what is open needs it. So do the metrics if they are covered.
     pub fn new(token: Option<String>, covers_metrics: bool) -> Self {
         Self { token, covers_metrics }
     }
 
-    /// Lets a request for `path` in, or not. The path has no percent-encodings left.
+    /// Lets a request in, or not.
     ///
     /// # Errors
     /// [`Denied`] says what the client is to be told.
-    pub(super) fn check(&self, path: &str, headers: &HeaderMap) -> Result<(), Denied> {
+    pub(super) fn check(&self, access: Access, headers: &HeaderMap) -> Result<(), Denied> {
         let Some(token) = &self.token else { return Ok(()) };
-        if !self.covers(path) {
+        let is_open = match access {
+            Access::Open => true,
+            Access::Metrics => !self.covers_metrics,
+            Access::Token => false,
+        };
+        if is_open {
             return Ok(());
         }
         let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -42,15 +48,6 @@ impl Access {
         // How long this takes tells the token's length at the most.
         if bool::from(given.ct_eq(token.as_bytes())) { Ok(()) } else { Err(Denied::WrongToken) }
     }
-
-    fn covers(&self, path: &str) -> bool {
-        let is_in = |folder| path.strip_prefix(folder).is_some_and(starts_at_slash);
-        is_in("/api") || self.covers_metrics && is_in("/metrics")
-    }
-}
-
-fn starts_at_slash(rest: &str) -> bool {
-    rest.is_empty() || rest.starts_with('/')
 }
 
 /// The token of `Authorization: Bearer TOKEN`. The scheme's case does not matter (RFC 9110, section 11.1).
@@ -84,47 +81,43 @@ mod tests {
 
     const TOKEN: &str = "0123456789abcdef";
 
-    fn check(access: &Access, path: &str, values: &[&[u8]]) -> Result<(), Denied> {
+    fn check(
+        authorization: &Authorization,
+        access: Access,
+        values: &[&[u8]],
+    ) -> Result<(), Denied> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
         }
-        access.check(path, &headers)
+        authorization.check(access, &headers)
     }
 
     #[test]
     fn without_a_token_everybody_gets_in() {
-        assert_eq!(check(&Access::new(None, false), "/api/todos", &[]), Ok(()));
+        assert_eq!(check(&Authorization::new(None, false), Access::Token, &[]), Ok(()));
     }
 
     #[test]
-    fn a_token_covers_the_api_and_the_metrics_if_they_are_to() {
-        for (path, api, both) in [
-            ("/api", true, true),
-            ("/api/", true, true),
-            ("/api/todos/7", true, true),
-            ("/api/nowhere", true, true),
-            ("/metrics", false, true),
-            ("/metrics/", false, true),
-            ("/", false, false),
-            ("/apis", false, false),
-            ("/health", false, false),
-            ("/livez", false, false),
-            ("/readyz", false, false),
-            ("/openapi.json", false, false),
+    fn what_is_not_open_takes_the_token() {
+        for (access, always, with_metrics) in [
+            (Access::Token, true, true),
+            (Access::Metrics, false, true),
+            (Access::Open, false, false),
         ] {
-            for (covers_metrics, denied) in [(false, api), (true, both)] {
-                let access = Access::new(Some(TOKEN.into()), covers_metrics);
-                assert_eq!(check(&access, path, &[]).is_err(), denied, "{path}");
-                assert_eq!(check(&access, path, &[b"Bearer 0123456789abcdef"]), Ok(()), "{path}");
+            for (covers_metrics, denied) in [(false, always), (true, with_metrics)] {
+                let authorization = Authorization::new(Some(TOKEN.into()), covers_metrics);
+                assert_eq!(check(&authorization, access, &[]).is_err(), denied, "{access:?}");
+                let right: &[&[u8]] = &[b"Bearer 0123456789abcdef"];
+                assert_eq!(check(&authorization, access, right), Ok(()), "{access:?}");
             }
         }
     }
 
     #[test]
     fn only_the_very_token_opens() {
-        let access = Access::new(Some(TOKEN.into()), false);
-        let check = |values: &[&[u8]]| check(&access, "/api/todos", values);
+        let authorization = Authorization::new(Some(TOKEN.into()), false);
+        let check = |values: &[&[u8]]| check(&authorization, Access::Token, values);
         for value in [
             &b"Bearer 0123456789abcdef"[..],
             b"bearer  0123456789abcdef",

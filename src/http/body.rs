@@ -9,20 +9,31 @@ use serde_json::error::Category;
 use tokio::time::timeout;
 
 use super::error::ApiError;
+use http_server::{MemoryBudget, Reservation};
 
-/// The body of one request, not read yet.
+/// What reading a body may cost.
+pub struct BodyLimits {
+    /// The longest body.
+    pub max_bytes: usize,
+    /// From the end of the headers to the end of the body.
+    pub timeout: Duration,
+    /// The memory that all bodies, and others, share.
+    pub budget: MemoryBudget,
+}
+
+/// The body of one request, not read yet, and the memory that it takes when it is.
 pub struct RequestBody {
     body: Body,
-    max_bytes: usize,
-    time: Duration,
+    limits: BodyLimits,
     unread: bool,
+    reservation: Option<Reservation>,
 }
 
 impl RequestBody {
-    /// A body that may have `max_bytes` and take `time` to come.
-    pub fn new(body: Body, max_bytes: usize, time: Duration) -> Self {
+    /// A body to be read within `limits`.
+    pub fn new(body: Body, limits: BodyLimits) -> Self {
         let unread = !body.is_end_stream();
-        Self { body, max_bytes, time, unread }
+        Self { body, limits, unread, reservation: None }
     }
 
     /// The client has sent, or may still send, bytes that were not read.
@@ -33,7 +44,8 @@ impl RequestBody {
     /// Reads the body as one value in JSON (RFC 8259), an object.
     ///
     /// # Errors
-    /// 400 when it is no JSON object, not UTF-8, or cut off; 408 when it takes too long; 413 when it is too large.
+    /// 400 when it is no JSON object, not UTF-8, or cut off; 408 when it takes too long; 413 when it is too large;
+    /// 503 when there is no memory for it.
     pub async fn json_object<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
         let bytes = self.bytes().await?;
         parse_object(&bytes)
@@ -41,11 +53,12 @@ impl RequestBody {
 
     async fn bytes(&mut self) -> Result<Vec<u8>, ApiError> {
         // Known from Content-Length: answered without asking for the body (RFC 9110, section 10.1.1).
-        if self.body.size_hint().lower() > u64::try_from(self.max_bytes).unwrap_or(u64::MAX) {
+        let length = usize::try_from(self.body.size_hint().lower()).unwrap_or(usize::MAX);
+        if length > self.limits.max_bytes {
             return Err(self.too_large());
         }
-        let time = self.time;
-        match timeout(time, self.collect()).await {
+        self.reservation = Some(self.limits.budget.reserve(length).ok_or_else(ApiError::busy)?);
+        match timeout(self.limits.timeout, self.collect(length)).await {
             Ok(result) => result,
             Err(_) => {
                 Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the request's body took too long"))
@@ -53,23 +66,40 @@ impl RequestBody {
         }
     }
 
-    async fn collect(&mut self) -> Result<Vec<u8>, ApiError> {
-        let mut bytes = Vec::new();
+    async fn collect(&mut self, length: usize) -> Result<Vec<u8>, ApiError> {
+        let mut bytes = Vec::with_capacity(length);
         while let Some(chunk) = self.body.data().await {
             let chunk = chunk.map_err(|_| {
                 ApiError::bad_request("the body is cut off or its chunks are malformed")
             })?;
-            if bytes.len() + chunk.len() > self.max_bytes {
+            let needed = bytes.len() + chunk.len();
+            if needed > self.limits.max_bytes {
                 return Err(self.too_large());
             }
+            self.make_room(&mut bytes, needed)?;
             bytes.extend_from_slice(&chunk);
         }
         self.unread = false;
         Ok(bytes)
     }
 
+    /// Reserves the memory that `bytes` take when they grow, and takes it.
+    fn make_room(&mut self, bytes: &mut Vec<u8>, needed: usize) -> Result<(), ApiError> {
+        if needed <= bytes.capacity() {
+            return Ok(());
+        }
+        // Twice as much each time, as vectors grow.
+        let capacity = needed.max(bytes.capacity() * 2).min(self.limits.max_bytes);
+        let more = capacity - bytes.capacity();
+        if !self.reservation.as_mut().is_some_and(|reservation| reservation.grow(more)) {
+            return Err(ApiError::busy());
+        }
+        bytes.reserve_exact(capacity - bytes.len());
+        Ok(())
+    }
+
     fn too_large(&self) -> ApiError {
-        let message = format!("the body has more than {} bytes", self.max_bytes);
+        let message = format!("the body has more than {} bytes", self.limits.max_bytes);
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 }

@@ -3,15 +3,19 @@
 use hyper::Method;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 
-/// What pages of every origin may send. This is the document's word, and stays what it is.
-const SIMPLE_HEADERS: &str = "Origin,Content-Length,Content-Type";
+/// What pages of every origin may send: what the tutorial's program allows, and conditions.
+const SIMPLE_HEADERS: &str = "Origin,Content-Length,Content-Type,If-Match,If-None-Match";
 
 /// What pages may send where the operator has said who they are.
 const ALL_HEADERS: &str =
-    "Origin,Content-Length,Content-Type,Authorization,If-Match,If-None-Match,X-Request-Id";
+    "Origin,Content-Length,Content-Type,If-Match,If-None-Match,Authorization,X-Request-Id";
+
+/// What pages may read of a response, beside what every page may.
+const EXPOSED_HEADERS: &str = "ETag,Link,Location,Retry-After,X-Request-Id";
 
 /// Which pages may use the API, and how.
 #[derive(Clone, Debug)]
@@ -21,9 +25,11 @@ pub struct Cors {
     allow_headers: &'static str,
 }
 
-/// Whether the request asks what a later one may do.
+/// Whether the request asks what a later one may do (the Fetch standard, "CORS-preflight request").
 pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::OPTIONS && headers.contains_key(ORIGIN)
+    method == Method::OPTIONS
+        && headers.contains_key(ORIGIN)
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 impl Cors {
@@ -43,6 +49,11 @@ impl Cors {
         }
         if let Some(allowed) = self.allowed(request) {
             answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+            // A preflight is for the browser alone.
+            if !answer.contains_key(ACCESS_CONTROL_ALLOW_METHODS) {
+                let exposed = HeaderValue::from_static(EXPOSED_HEADERS);
+                answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+            }
         }
     }
 
@@ -124,6 +135,25 @@ mod tests {
             assert_eq!(preflight(&cors, Some(origin)), ["", "Origin", ""]);
         }
         assert_eq!(preflight(&cors, None), ["", "Origin", ""]);
+    }
+
+    #[test]
+    fn pages_may_read_what_they_need_for_the_next_request() {
+        let mut answer = HeaderMap::new();
+        Cors::new(None, false).allow_origin(&headers(Some("https://a.test")), &mut answer);
+        assert_eq!(answer[ACCESS_CONTROL_EXPOSE_HEADERS], EXPOSED_HEADERS);
+        let mut answer = HeaderMap::new();
+        Cors::new(None, false).allow_origin(&headers(None), &mut answer);
+        assert!(!answer.contains_key(ACCESS_CONTROL_EXPOSE_HEADERS));
+    }
+
+    #[test]
+    fn a_preflight_names_the_method_of_the_request_to_come() {
+        let mut request = headers(Some("https://a.test"));
+        assert!(!is_preflight(&Method::OPTIONS, &request));
+        request.insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("PUT"));
+        assert!(is_preflight(&Method::OPTIONS, &request));
+        assert!(!is_preflight(&Method::GET, &request));
     }
 
     #[test]

@@ -9,13 +9,13 @@ use hyper::body::Bytes;
 use serde_json::json;
 
 use http_server::Refusal;
-use todo_model::Invalid;
+use todo_model::{Invalid, TodoId};
 use todo_store::StoreError;
 
 /// Why a request is not answered as the client would like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
-    /// The answer's status code: 4xx or 5xx.
+    /// The response's status code: 4xx or 5xx.
     pub status: StatusCode,
     /// One sentence that names the field, parameter or position at fault.
     pub message: Cow<'static, str>,
@@ -37,9 +37,15 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, format!("there is no todo {id}"))
     }
 
-    /// 503: more answers are under way than there is memory for.
+    /// 412: the todo is not in the state that the request asks for.
+    pub fn condition_failed(id: TodoId) -> Self {
+        let message = format!("todo {id} has another ETag than the request asks for");
+        Self::new(StatusCode::PRECONDITION_FAILED, message)
+    }
+
+    /// 503: requests and responses in progress take all the memory that there is for them.
     pub fn busy() -> Self {
-        let message = "too many long answers are under way, try again later";
+        let message = "too many long requests and responses are in progress, try again later";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
@@ -49,7 +55,7 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
-    /// The answer's body: `{"error":"…"}`.
+    /// The response's body: `{"error":"…"}`.
     pub fn body(&self) -> Bytes {
         json!({ "error": self.message }).to_string().into()
     }
@@ -72,21 +78,12 @@ impl From<Invalid> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NotFound(id) => Self::no_todo(id),
-            StoreError::ConditionFailed(id) => {
-                let message = format!("todo {id} has another ETag than the request asks for");
-                Self::new(StatusCode::PRECONDITION_FAILED, message)
-            }
-            StoreError::TooLong => Self::bad_request(
-                "limit is required: all todos together are too long for one answer",
-            ),
-            StoreError::Busy => Self::busy(),
             StoreError::Full => Self::new(StatusCode::INSUFFICIENT_STORAGE, "the store is full"),
             StoreError::NoSpace => {
                 let message = "the store's disk is full";
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, message)
             }
-            StoreError::Failed => {
+            StoreError::Unavailable => {
                 let message = "the store does not work at the moment";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
             }

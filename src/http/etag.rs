@@ -1,64 +1,65 @@
 //! Entity tags and the conditions that clients make of them (RFC 9110, sections 8.8.3 and 13.1).
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use hyper::{Response, StatusCode};
 
 use super::error::ApiError;
+use super::handlers::Answer;
+use http_server::ResponseBody;
 use todo_model::Revision;
-use todo_store::{Condition, Revisions};
+use todo_store::{Condition, Epoch, Revisions};
 
-/// The strong entity tag of a todo at `revision`: the number in quotes.
-pub fn etag(revision: Revision) -> HeaderValue {
-    // Digits and quotes are valid in a header.
-    HeaderValue::try_from(format!("\"{revision}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+/// The strong entity tag of a todo at `revision`. With the store's epoch in it, no other state of this todo, or of one that
+/// had its id in another store, ever has the same.
+pub fn etag(epoch: Epoch, revision: Revision) -> HeaderValue {
+    // Digits, dashes and quotes are valid in a header.
+    HeaderValue::try_from(format!("\"{epoch}-{revision}\""))
+        .unwrap_or(HeaderValue::from_static("\"\""))
 }
 
-/// The condition of `If-Match` and `If-None-Match`.
+/// The condition of `If-Match` and `If-None-Match` for a todo in a store of this epoch.
 ///
 /// # Errors
 /// 400 when one of them is neither `*` nor a list of entity tags.
-pub fn condition(headers: &HeaderMap) -> Result<Condition, ApiError> {
+pub fn condition(epoch: Epoch, headers: &HeaderMap) -> Result<Condition, ApiError> {
     let one_of = match tags(headers, IF_MATCH)? {
         // Any state will do, and without one there is an error anyway.
         None | Some(Tags::Any) => None,
         // A weak tag never matches here.
-        Some(Tags::These(tags)) => Some(revisions(tags.into_iter().filter(|tag| !tag.weak))),
+        Some(Tags::These(tags)) => Some(revisions(epoch, tags.into_iter().filter(|tag| !tag.weak))),
     };
     let none_of = match tags(headers, IF_NONE_MATCH)? {
         None => Revisions::default(),
         Some(Tags::Any) => Revisions::All,
-        Some(Tags::These(tags)) => Revisions::These(revisions(tags.into_iter())),
+        Some(Tags::These(tags)) => Revisions::These(revisions(epoch, tags.into_iter())),
     };
     Ok(Condition { one_of, none_of })
 }
 
-/// What a client's conditions come to for something that is not a todo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Validity {
-    /// The client has it: 304.
-    Fresh,
-    /// The client needs it.
-    Stale,
-    /// The client wants it only in another state: 412.
-    Unwanted,
-}
-
-impl Validity {
-    /// What `If-Match` and `If-None-Match` come to when the entity tag is `etag`, a strong one with its quotes.
-    ///
-    /// # Errors
-    /// 400 when one of them is neither `*` nor a list of entity tags.
-    pub fn of(headers: &HeaderMap, etag: &str) -> Result<Self, ApiError> {
-        let is_this = |tag: &Tag<'_>| tag.opaque == etag.trim_matches('"');
-        let has = |tags: &Tags<'_>, weak_will_do: bool| match tags {
-            Tags::Any => true,
-            Tags::These(tags) => tags.iter().any(|tag| is_this(tag) && (weak_will_do || !tag.weak)),
-        };
-        if tags(headers, IF_MATCH)?.is_some_and(|tags| !has(&tags, false)) {
-            return Ok(Self::Unwanted);
-        }
-        let is_fresh = tags(headers, IF_NONE_MATCH)?.is_some_and(|tags| has(&tags, true));
-        Ok(if is_fresh { Self::Fresh } else { Self::Stale })
+/// `response` with the entity tag `etag`, a strong one with its quotes; or 304 if the client has it.
+///
+/// # Errors
+/// 412 if the client wants it only in another state; 400 when one of the headers is neither `*` nor a list of entity tags.
+pub fn unless_matched(
+    headers: &HeaderMap,
+    etag: &str,
+    response: impl FnOnce() -> Response<ResponseBody>,
+) -> Answer {
+    let is_this = |tag: &Tag<'_>| tag.opaque == etag.trim_matches('"');
+    let has = |tags: &Tags<'_>, weak_will_do: bool| match tags {
+        Tags::Any => true,
+        Tags::These(tags) => tags.iter().any(|tag| is_this(tag) && (weak_will_do || !tag.weak)),
+    };
+    if tags(headers, IF_MATCH)?.is_some_and(|tags| !has(&tags, false)) {
+        let message = "it has another ETag than the request asks for";
+        return Err(ApiError::new(StatusCode::PRECONDITION_FAILED, message));
     }
+    if tags(headers, IF_NONE_MATCH)?.is_some_and(|tags| has(&tags, true)) {
+        let mut response = Response::new(ResponseBody::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response);
+    }
+    Ok(response())
 }
 
 enum Tags<'a> {
@@ -72,10 +73,13 @@ struct Tag<'a> {
 }
 
 /// The revisions whose tags are among `tags`. Others are of no todo here, and match nothing.
-fn revisions<'a>(tags: impl Iterator<Item = Tag<'a>>) -> Vec<Revision> {
-    let parse =
-        |text: &str| text.parse().ok().filter(|revision: &u64| revision.to_string() == text);
-    tags.filter_map(|tag| parse(tag.opaque)).collect()
+fn revisions<'a>(epoch: Epoch, tags: impl Iterator<Item = Tag<'a>>) -> Vec<Revision> {
+    let epoch = epoch.to_string();
+    tags.filter_map(|tag| {
+        let text = tag.opaque.strip_prefix(&epoch)?.strip_prefix('-')?;
+        text.parse().ok().filter(|revision: &u64| revision.to_string() == text)
+    })
+    .collect()
 }
 
 fn tags(headers: &HeaderMap, name: HeaderName) -> Result<Option<Tags<'_>>, ApiError> {
@@ -129,7 +133,7 @@ mod tests {
         for value in values {
             headers.append(&name, HeaderValue::from_static(value));
         }
-        condition(&headers)
+        condition(Epoch::from(0xab), &headers)
     }
 
     #[test]
@@ -141,15 +145,19 @@ mod tests {
     #[test]
     fn if_match_names_the_revisions_that_will_do() {
         for (values, holds) in [
-            (&["\"3\""][..], true),
-            (&["\"1\", \"3\""], true),
-            (&["\"1\"", "\"3\""], true),
-            (&[" \"3\" ,"], true),
-            (&["\"4\""], false),
-            (&["W/\"3\""], false),
-            (&["\"03\""], false),
+            (&["\"00000000000000ab-3\""][..], true),
+            (&["\"00000000000000ab-1\", \"00000000000000ab-3\""], true),
+            (&["\"00000000000000ab-1\"", "\"00000000000000ab-3\""], true),
+            (&[" \"00000000000000ab-3\" ,"], true),
+            (&["\"00000000000000ab-4\""], false),
+            (&["W/\"00000000000000ab-3\""], false),
+            (&["\"00000000000000ab-03\""], false),
             (&["\"other\""], false),
-            (&["\"a,b\", \"3\""], true),
+            (&["\"3\""], false),
+            (&["\"00000000000000ac-3\""], false),
+            (&["\"00000000000000AB-3\""], false),
+            (&["\"00000000000000ab3\""], false),
+            (&["\"a,b\", \"00000000000000ab-3\""], true),
             (&["\"\""], false),
         ] {
             assert_eq!(parse(IF_MATCH, values).unwrap().holds(3), holds, "{values:?}");
@@ -159,9 +167,9 @@ mod tests {
     #[test]
     fn if_none_match_names_those_that_will_not() {
         for (values, holds) in [
-            (&["\"3\""][..], false),
-            (&["W/\"3\""], false),
-            (&["\"1\", \"2\""], true),
+            (&["\"00000000000000ab-3\""][..], false),
+            (&["W/\"00000000000000ab-3\""], false),
+            (&["\"00000000000000ab-1\", \"00000000000000ab-2\""], true),
             (&["*"], false),
         ] {
             assert_eq!(parse(IF_NONE_MATCH, values).unwrap().holds(3), holds, "{values:?}");
@@ -170,28 +178,38 @@ mod tests {
 
     #[test]
     fn conditions_on_other_things_compare_whole_tags() {
-        let validity = |name: HeaderName, value: &'static str| {
+        let status = |name: HeaderName, value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_static(value));
-            Validity::of(&headers, "\"a-gzip\"").unwrap()
+            let response = unless_matched(&headers, "\"a-gzip\"", Response::default);
+            response.map_or_else(|error| error.status, |response| response.status()).as_u16()
         };
         for value in ["\"a-gzip\"", "W/\"a-gzip\"", "*", "\"b\", \"a-gzip\""] {
-            assert_eq!(validity(IF_NONE_MATCH, value), Validity::Fresh, "{value}");
+            assert_eq!(status(IF_NONE_MATCH, value), 304, "{value}");
         }
         for value in ["\"a\"", "\"A-gzip\"", ""] {
-            assert_eq!(validity(IF_NONE_MATCH, value), Validity::Stale, "{value}");
+            assert_eq!(status(IF_NONE_MATCH, value), 200, "{value}");
         }
         for value in ["\"a-gzip\"", "*"] {
-            assert_eq!(validity(IF_MATCH, value), Validity::Stale, "{value}");
+            assert_eq!(status(IF_MATCH, value), 200, "{value}");
         }
         for value in ["\"a\"", "W/\"a-gzip\""] {
-            assert_eq!(validity(IF_MATCH, value), Validity::Unwanted, "{value}");
+            assert_eq!(status(IF_MATCH, value), 412, "{value}");
         }
     }
 
     #[test]
     fn what_is_no_entity_tag_is_told() {
-        for value in ["\"1\" \"2\"", "\"a\"b\"", "3", "\"3", "3\"", "'3'", "w/\"3\"", "\""] {
+        for value in [
+            "\"00000000000000ab-1\" \"00000000000000ab-2\"",
+            "\"a\"b\"",
+            "3",
+            "\"3",
+            "3\"",
+            "'3'",
+            "w/\"00000000000000ab-3\"",
+            "\"",
+        ] {
             let error = parse(IF_MATCH, &[value]).unwrap_err();
             assert!(error.message.starts_with("if-match must be * or a list"), "{value}");
         }

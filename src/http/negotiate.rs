@@ -4,6 +4,9 @@ use std::cmp::Reverse;
 
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName};
 
+/// What the choices below depend on, as the value of `Vary`.
+pub const VARY: &str = "Accept, Accept-Encoding";
+
 /// The weight of what a client wants most, in thousandths.
 const MAX_WEIGHT: u16 = 1_000;
 
@@ -57,8 +60,17 @@ fn preferences(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = Pr
     values.flat_map(|value| value.split(',')).filter_map(|member| {
         let mut parts = member.split(';').map(|part| part.trim_matches([' ', '\t']));
         let value = parts.next().filter(|value| !value.is_empty())?;
-        let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
-        Some(Preference { value, weight: weight.map_or(Some(MAX_WEIGHT), parse_weight)? })
+        let weight = parts.find_map(|part| {
+            let (name, weight) = part.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("q").then_some((name, weight))
+        });
+        let weight = match weight {
+            None => MAX_WEIGHT,
+            // There are no blanks around the equals sign (section 12.4.2).
+            Some(("q" | "Q", weight)) => parse_weight(weight)?,
+            Some(_) => return None,
+        };
+        Some(Preference { value, weight })
     })
 }
 
@@ -105,6 +117,9 @@ mod tests {
             (&["text/html;q=0.8, application/json;q=0.9"], false),
             (&["text/html;q=0.8, */*"], false),
             (&["text/html;q=2"], false),
+            (&["text/html;q = 1"], false),
+            (&["text/html; q =1"], false),
+            (&["text/html;q= 1"], false),
             (&["text/html"], true),
             (&["TEXT/HTML; charset=utf-8 ; Q=0.001"], true),
             (&["text/*"], true),

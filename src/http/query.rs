@@ -54,13 +54,14 @@ impl ListParameters {
         Ok(Some(Self { query, sort: sort.map(Cow::into_owned), is_paged }))
     }
 
-    /// The value of `Link` for a page out of `total`, if there is anything to link to.
-    pub fn links(&self, total: usize) -> Option<HeaderValue> {
+    /// The value of `Link` for a page that shows `shown` todos out of `total`, if there is anything to link to.
+    pub fn links(&self, total: usize, shown: usize) -> Option<HeaderValue> {
         let offset = self.query.offset;
         let limit = self.query.limit.unwrap_or(MAX_LIMIT);
-        let next = offset.saturating_add(limit);
+        // Also where the page is shorter than was asked for.
+        let next = offset.saturating_add(shown);
         let mut links = Vec::new();
-        if next < total {
+        if shown > 0 && next < total {
             links.push(format!("<{}>; rel=\"next\"", self.target(next, limit)));
         }
         if offset > 0 && self.is_paged {
@@ -231,8 +232,11 @@ mod tests {
 
     #[test]
     fn pages_are_linked_to_their_neighbours() {
-        let links = |query: &str, total| {
-            parse(query).links(total).map(|value| value.to_str().unwrap().to_owned())
+        let links = |query: &str, total: usize| {
+            let parameters = parse(query);
+            let Query { offset, limit, .. } = parameters.query;
+            let shown = total.saturating_sub(offset).min(limit.unwrap());
+            parameters.links(total, shown).map(|value| value.to_str().unwrap().to_owned())
         };
         assert_eq!(links("limit=10", 10), None);
         assert_eq!(links("limit=10", 11).unwrap(), "</api/todos?limit=10&offset=10>; rel=\"next\"");
@@ -252,6 +256,18 @@ mod tests {
         assert_eq!(
             links("completed=true", 1_001).unwrap(),
             "</api/todos?completed=true&limit=1000&offset=1000>; rel=\"next\""
+        );
+    }
+
+    #[test]
+    fn a_page_that_was_cut_short_leads_on_behind_what_it_shows() {
+        let links = parse("limit=10&offset=5").links(30, 3).unwrap();
+        assert!(
+            links.to_str().unwrap().starts_with("</api/todos?limit=10&offset=8>; rel=\"next\"")
+        );
+        let links = parse("completed=true").links(30, 3).unwrap();
+        assert!(
+            links.to_str().unwrap().starts_with("</api/todos?completed=true&limit=1000&offset=3>")
         );
     }
 

@@ -1,12 +1,13 @@
 //! What is counted about requests.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
 
-use super::route::{ROUTES, Route};
-use telemetry::metrics::{Counter, Gauge, Guard, Histogram, Page, Source};
+use super::route;
+use telemetry::metrics::{Counter, Encoder, Gauge, Guard, Histogram, Source};
 
 /// The values of labels. Whatever is not among them is counted as [`OTHER`], so a client cannot make more of them.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -25,8 +26,10 @@ const DURATION_BOUNDS: [u64; 14] = [
 /// How many requests there were, and how long they took, by route, method and status.
 pub struct RequestMetrics {
     in_flight: Gauge,
-    /// One per route, and one for all paths without a route.
+    /// One per pattern, and one for all paths without a route.
     routes: Vec<[Series; METHODS.len() + 1]>,
+    /// Bytes of the memory budget: reserved, and all of them.
+    buffers: [AtomicUsize; 2],
 }
 
 /// The requests for one route with one method.
@@ -46,8 +49,8 @@ impl RequestMetrics {
     /// No requests yet.
     pub fn new() -> Self {
         let methods = || std::array::from_fn(|_| Series::new());
-        let routes = (0..=ROUTES.len()).map(|_| methods()).collect();
-        Self { in_flight: Gauge::default(), routes }
+        let routes = (0..=route::patterns().count()).map(|_| methods()).collect();
+        Self { in_flight: Gauge::default(), routes, buffers: Default::default() }
     }
 
     /// A request is under way until what this gives is dropped.
@@ -55,17 +58,24 @@ impl RequestMetrics {
         self.in_flight.enter()
     }
 
-    /// A request was answered.
+    /// Shows how much of the memory budget is reserved.
+    pub fn show_buffers(&self, reserved: usize, limit: usize) {
+        let [shown_reserved, shown_limit] = &self.buffers;
+        shown_reserved.store(reserved, Relaxed);
+        shown_limit.store(limit, Relaxed);
+    }
+
+    /// A request was answered. `pattern` is the place of its route's pattern among all.
     pub fn record(
         &self,
-        route: Option<&Route>,
+        pattern: Option<usize>,
         method: &Method,
         status: StatusCode,
         duration: Duration,
     ) {
-        let route = route.map_or(ROUTES.len(), Route::index);
+        let pattern = pattern.unwrap_or(self.routes.len() - 1);
         let method = index(&METHODS, method.as_str());
-        let series = self.routes.get(route).and_then(|methods| methods.get(method));
+        let series = self.routes.get(pattern).and_then(|methods| methods.get(method));
         let Some(Series { by_status, durations }) = series else { return };
         durations.observe(duration);
         if let Some(counter) = by_status.get(index(&STATUSES, status.as_str())) {
@@ -75,7 +85,7 @@ impl RequestMetrics {
 
     /// Every series with the labels of its route and its method.
     fn series(&self) -> impl Iterator<Item = ([(&'static str, &str); 2], &Series)> {
-        let patterns = ROUTES.iter().map(|route| route.pattern).chain([OTHER]);
+        let patterns = route::patterns().chain([OTHER]);
         patterns.zip(&self.routes).flat_map(|(pattern, methods)| {
             let names = METHODS.into_iter().chain([OTHER]);
             names
@@ -91,7 +101,7 @@ fn index(values: &[&str], text: &str) -> usize {
 }
 
 impl Source for RequestMetrics {
-    fn show(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> fmt::Result {
         let requests = self.series().flat_map(|([method, route], series)| {
             let statuses = STATUSES.into_iter().chain([OTHER]);
             statuses
@@ -99,13 +109,21 @@ impl Source for RequestMetrics {
                 .map(move |(status, counter)| ([method, route, ("status", status)], counter))
         });
         let requests = requests.filter(|(_, counter)| counter.get() > 0);
-        page.counters("http_requests_total", "Requests that were answered.", requests)?;
+        encoder.counters("http_requests_total", "Requests that were answered.", requests)?;
         let durations = self.series().map(|(labels, series)| (labels, &series.durations));
         let durations = durations.filter(|(_, durations)| durations.count() > 0);
         let help = "Time from a request's complete head to its answer.";
-        page.histograms("http_request_duration_seconds", help, durations)?;
+        encoder.histograms("http_request_duration_seconds", help, durations)?;
         let help = "Requests that are not answered yet.";
-        page.gauges("http_requests_in_flight", help, [([], self.in_flight.get())])
+        encoder.gauges("http_requests_in_flight", help, [([], self.in_flight.get())])?;
+        let [reserved, limit] = self
+            .buffers
+            .each_ref()
+            .map(|bytes| [([], u64::try_from(bytes.load(Relaxed)).unwrap_or(u64::MAX))]);
+        let help = "Memory that is reserved for request bodies and long responses.";
+        encoder.gauges("http_buffer_bytes", help, reserved)?;
+        let help = "Memory that can be reserved for request bodies and long responses.";
+        encoder.gauges("http_buffer_limit_bytes", help, limit)
     }
 }
 
@@ -113,14 +131,13 @@ impl Source for RequestMetrics {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::route;
     use super::*;
     use telemetry::metrics::Metrics;
 
     #[test]
     fn requests_are_counted_by_method_route_and_status() {
         let requests = Arc::new(RequestMetrics::new());
-        let find = |path| route::find(path).map(|(route, _)| route);
+        let find = |path| route::find(path).map(|found| found.index);
         let take = Duration::from_millis(7);
         requests.record(find("/api/todos/7"), &Method::GET, StatusCode::OK, take);
         requests.record(find("/api/todos/8"), &Method::GET, StatusCode::OK, take);
@@ -153,6 +170,6 @@ mod tests {
     fn the_methods_are_those_that_are_of_use_anywhere() {
         let mut methods = METHODS;
         methods.sort_unstable();
-        assert_eq!(methods.join(", "), route::ALL_METHODS);
+        assert_eq!(methods.join(", "), route::all_methods());
     }
 }

@@ -1,135 +1,170 @@
-//! The one table of routes. Dispatch, `Allow`, and the route in logs and metrics come from it.
+//! The one table of routes. Dispatch, access, `Allow`, 405, and the route in logs and metrics come from it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
 
 use hyper::Method;
+use todo_model::TodoUpdate;
 
-/// What a request can ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// `GET /`
-    ServerInfo,
-    /// `GET /health`
-    Health,
-    /// `GET /livez`
-    Live,
-    /// `GET /readyz`
-    Ready,
-    /// `GET /metrics`
-    Metrics,
-    /// `GET /openapi.json`
-    OpenApi,
-    /// `GET /api/todos`
-    ListTodos,
-    /// `POST /api/todos`
-    CreateTodo,
-    /// `DELETE /api/todos`
-    DeleteCompleted,
-    /// `GET /api/todos/{id}`
-    GetTodo,
-    /// `PUT /api/todos/{id}`
-    ReplaceTodo,
-    /// `PATCH /api/todos/{id}`
-    PatchTodo,
-    /// `DELETE /api/todos/{id}`
-    DeleteTodo,
-}
+use super::handlers::{self, Answer, Call};
+use super::{App, lists, openapi};
 
-/// A path and what can be done with it. `HEAD` goes with `GET`, `OPTIONS` with everything.
-#[derive(Debug)]
+/// What can be done, and where.
 pub struct Route {
-    /// The path; a last segment `{id}` stands for any one segment.
+    /// `HEAD` goes with `GET`, `OPTIONS` with everything.
+    pub method: Method,
+    /// The path; a last segment `{id}` stands for any one segment. Rows with the same pattern stand together.
     pub pattern: &'static str,
-    /// The value of `Allow` (RFC 9110, section 10.2.1).
-    pub allow: &'static str,
-    /// What is done here, by method.
-    pub operations: &'static [(Method, Operation)],
+    /// Who may do it.
+    pub access: Access,
+    /// What does it.
+    pub handler: Handler,
 }
 
-/// Every method that is of use anywhere.
-pub const ALL_METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
+/// Who may do something. What no row of the table speaks of takes the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Open,
+    /// Whoever has the token, if there is one.
+    Token,
+    /// The same, if the settings say so.
+    Metrics,
+}
+
+/// A function that answers a request.
+pub enum Handler {
+    /// One that has nothing to wait for.
+    Now(fn(&App, &Call<'_>) -> Answer),
+    /// One that may have.
+    Later(for<'a> fn(&'a Rc<App>, Call<'a>) -> Pending<'a>),
+}
+
+/// An answer to come.
+pub type Pending<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+
+use Access::{Metrics, Open, Token};
+use Handler::{Later, Now};
 
 /// All routes.
-pub static ROUTES: [Route; 8] = [
-    Route {
-        pattern: "/",
-        allow: "GET, HEAD, OPTIONS",
-        operations: &[(Method::GET, Operation::ServerInfo)],
-    },
-    Route {
-        pattern: "/health",
-        allow: "GET, HEAD, OPTIONS",
-        operations: &[(Method::GET, Operation::Health)],
-    },
-    Route {
-        pattern: "/livez",
-        allow: "GET, HEAD, OPTIONS",
-        operations: &[(Method::GET, Operation::Live)],
-    },
-    Route {
-        pattern: "/readyz",
-        allow: "GET, HEAD, OPTIONS",
-        operations: &[(Method::GET, Operation::Ready)],
-    },
-    Route {
-        pattern: "/metrics",
-        allow: "GET, HEAD, OPTIONS",
-        operations: &[(Method::GET, Operation::Metrics)],
-    },
-    Route {
-        pattern: "/openapi.json",
-        allow: "GET, HEAD, OPTIONS",
-        operations: &[(Method::GET, Operation::OpenApi)],
-    },
-    Route {
-        pattern: "/api/todos",
-        allow: "DELETE, GET, HEAD, OPTIONS, POST",
-        operations: &[
-            (Method::GET, Operation::ListTodos),
-            (Method::POST, Operation::CreateTodo),
-            (Method::DELETE, Operation::DeleteCompleted),
-        ],
-    },
-    Route {
-        pattern: "/api/todos/{id}",
-        allow: "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
-        operations: &[
-            (Method::GET, Operation::GetTodo),
-            (Method::PUT, Operation::ReplaceTodo),
-            (Method::PATCH, Operation::PatchTodo),
-            (Method::DELETE, Operation::DeleteTodo),
-        ],
-    },
+pub static ROUTES: [Route; 13] = [
+    route(Method::GET, ROOT, Open, Now(handlers::root)),
+    route(Method::GET, "/health", Open, Now(handlers::health)),
+    route(Method::GET, "/livez", Open, Now(handlers::live)),
+    route(Method::GET, "/readyz", Open, Later(|app, _| Box::pin(handlers::ready(app)))),
+    route(Method::GET, "/metrics", Metrics, Now(handlers::metrics)),
+    route(Method::GET, "/openapi.json", Open, Now(openapi::document)),
+    route(Method::GET, TODOS, Token, Later(|app, call| Box::pin(lists::list(app, call)))),
+    route(Method::POST, TODOS, Token, Later(|app, call| Box::pin(handlers::create(app, call)))),
+    route(
+        Method::DELETE,
+        TODOS,
+        Token,
+        Later(|app, call| Box::pin(handlers::delete_completed(app, call))),
+    ),
+    route(Method::GET, TODO, Token, Later(|app, call| Box::pin(handlers::get(app, call)))),
+    route(
+        Method::PUT,
+        TODO,
+        Token,
+        Later(|app, call| {
+            Box::pin(handlers::update(app, call, TodoUpdate::replacement_from_fields))
+        }),
+    ),
+    route(
+        Method::PATCH,
+        TODO,
+        Token,
+        Later(|app, call| Box::pin(handlers::update(app, call, TodoUpdate::patch_from_fields))),
+    ),
+    route(Method::DELETE, TODO, Token, Later(|app, call| Box::pin(handlers::delete(app, call)))),
 ];
 
-/// The route of a request path, and the segment that stands for `{id}`, or nothing. A slash at the path's end makes no
-/// difference.
-pub fn find(path: &str) -> Option<(&'static Route, &str)> {
-    let shorter = path.strip_suffix('/').filter(|shorter| shorter.len() > 1);
-    let path = shorter.unwrap_or(path);
-    ROUTES.iter().find_map(|route| Some((route, route.matches(path)?)))
+/// Where what is served depends on what the client accepts.
+pub const ROOT: &str = "/";
+const TODOS: &str = "/api/todos";
+const TODO: &str = "/api/todos/{id}";
+
+const fn route(method: Method, pattern: &'static str, access: Access, handler: Handler) -> Route {
+    Route { method, pattern, access, handler }
 }
 
-impl Route {
-    /// Its place in [`ROUTES`].
-    pub fn index(&self) -> usize {
-        ROUTES.iter().position(|route| std::ptr::eq(route, self)).unwrap_or(ROUTES.len())
-    }
+/// The routes of one path.
+#[derive(Clone, Copy)]
+pub struct Found<'a> {
+    /// Its rows in the table: at least one.
+    routes: &'static [Route],
+    /// The pattern.
+    pub pattern: &'static str,
+    /// The place of the pattern among all [`patterns`].
+    pub index: usize,
+    /// The segment that stands for `{id}`, or nothing.
+    pub id: &'a str,
+}
 
-    /// What `method` does here, if anything.
-    pub fn operation(&self, method: &Method) -> Option<Operation> {
-        let method = if method == Method::HEAD { &Method::GET } else { method };
-        let found = self.operations.iter().find(|(known, _)| known == method);
-        found.map(|&(_, operation)| operation)
-    }
+/// The routes of a request path. A slash at the path's end makes no difference.
+pub fn find(path: &str) -> Option<Found<'_>> {
+    let shorter = path.strip_suffix('/').filter(|shorter| shorter.len() > 1);
+    let path = shorter.unwrap_or(path);
+    by_pattern().enumerate().find_map(|(index, routes)| {
+        let pattern = routes.first()?.pattern;
+        Some(Found { routes, pattern, index, id: matches(pattern, path)? })
+    })
+}
 
-    fn matches<'a>(&self, path: &'a str) -> Option<&'a str> {
-        match self.pattern.strip_suffix("{id}") {
-            None => (path == self.pattern).then_some(""),
-            Some(start) => {
-                let id = path.strip_prefix(start)?;
-                (!id.is_empty() && !id.contains('/')).then_some(id)
-            }
+/// Every pattern once, in the order of the table.
+pub fn patterns() -> impl Iterator<Item = &'static str> {
+    by_pattern().filter_map(|routes| Some(routes.first()?.pattern))
+}
+
+fn by_pattern() -> impl Iterator<Item = &'static [Route]> {
+    ROUTES.chunk_by(|left, right| left.pattern == right.pattern)
+}
+
+fn matches<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    match pattern.strip_suffix("{id}") {
+        None => (path == pattern).then_some(""),
+        Some(start) => {
+            let id = path.strip_prefix(start)?;
+            (!id.is_empty() && !id.contains('/')).then_some(id)
         }
     }
+}
+
+impl Found<'_> {
+    /// The route that `method` has here, if any.
+    pub fn route(&self, method: &Method) -> Option<&'static Route> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.routes.iter().find(|route| route.method == *method)
+    }
+
+    /// Who may ask for anything here that is not in the table, such as another method.
+    pub fn access(&self) -> Access {
+        let access = self.routes.iter().map(|route| route.access);
+        access.reduce(|all, one| if all == one { all } else { Token }).unwrap_or(Token)
+    }
+
+    /// The value of `Allow` (RFC 9110, section 10.2.1).
+    pub fn allow(&self) -> String {
+        allow(self.routes)
+    }
+}
+
+/// Every method that is of use anywhere, as the value of `Allow`.
+pub fn all_methods() -> String {
+    allow(&ROUTES)
+}
+
+fn allow(routes: &[Route]) -> String {
+    let mut methods: Vec<_> = routes.iter().map(|route| route.method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.push("OPTIONS");
+    methods.sort_unstable();
+    methods.dedup();
+    methods.join(", ")
 }
 
 #[cfg(test)]
@@ -137,26 +172,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn allow_names_what_operations_has() {
-        let mut all = vec!["HEAD", "OPTIONS"];
+    fn rows_of_one_path_stand_together() {
+        let mut seen: Vec<_> = patterns().collect();
+        let count = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), count);
+    }
+
+    #[test]
+    fn allow_names_what_the_rows_have() {
+        let allow = |path: &str| find(path).unwrap().allow();
+        assert_eq!(allow("/health"), "GET, HEAD, OPTIONS");
+        assert_eq!(allow("/api/todos"), "DELETE, GET, HEAD, OPTIONS, POST");
+        assert_eq!(allow("/api/todos/7"), "DELETE, GET, HEAD, OPTIONS, PATCH, PUT");
+        assert_eq!(all_methods(), "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
+    }
+
+    #[test]
+    fn everything_below_api_takes_the_token() {
         for route in &ROUTES {
-            let mut methods: Vec<_> = route.operations.iter().map(|(m, _)| m.as_str()).collect();
-            all.extend(&methods);
-            methods.push("OPTIONS");
-            if methods.contains(&"GET") {
-                methods.push("HEAD");
-            }
-            methods.sort_unstable();
-            assert_eq!(route.allow, methods.join(", "), "{}", route.pattern);
+            assert_eq!(
+                route.access == Token,
+                route.pattern.starts_with("/api"),
+                "{}",
+                route.pattern
+            );
         }
-        all.sort_unstable();
-        all.dedup();
-        assert_eq!(ALL_METHODS, all.join(", "));
+        assert_eq!(find("/api/todos").unwrap().access(), Token);
+        assert_eq!(find("/health").unwrap().access(), Open);
     }
 
     #[test]
     fn one_slash_at_the_end_makes_no_difference() {
-        for (path, found) in [
+        for (path, expected) in [
             ("/", Some(("/", ""))),
             ("/health", Some(("/health", ""))),
             ("/health/", Some(("/health", ""))),
@@ -171,16 +220,16 @@ mod tests {
             ("/api", None),
             ("/Health", None),
         ] {
-            let route = find(path).map(|(route, id)| (route.pattern, id));
-            assert_eq!(route, found, "{path:?}");
+            assert_eq!(find(path).map(|found| (found.pattern, found.id)), expected, "{path:?}");
         }
     }
 
     #[test]
     fn head_is_served_where_get_is() {
-        let (todos, _) = find("/api/todos").unwrap();
-        assert_eq!(todos.operation(&Method::HEAD), Some(Operation::ListTodos));
-        assert_eq!(todos.operation(&Method::POST), Some(Operation::CreateTodo));
-        assert_eq!(todos.operation(&Method::PATCH), None);
+        let todos = find("/api/todos").unwrap();
+        let method = |method| todos.route(&method).map(|route| route.method.as_str());
+        assert_eq!(method(Method::HEAD), Some("GET"));
+        assert_eq!(method(Method::POST), Some("POST"));
+        assert_eq!(method(Method::PATCH), None);
     }
 }

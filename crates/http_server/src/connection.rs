@@ -1,128 +1,182 @@
 //! One connection, from its first byte to its last.
+//!
+//! hyper parses requests and writes responses. Around it is one [`Connection`], which three parties share: hyper reads
+//! and writes through [`Io`], the service's responses pass as [`TrackedBody`], and [`drive`] polls hyper and watches
+//! the deadlines. They run in one task, one after the other, so nobody waits for anybody else.
+//!
+//! ```text
+//!            first byte           head complete           response
+//!   Idle ───────────────► Head ─────────────────► Service ─────────► Response ──┐
+//!    ▲ idle_timeout        head_timeout            the service's own            │ write_timeout
+//!    └──────────────────── all of it handed over ◄──────────────────────────────┘
+//! ```
 
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use hyper::body::Bytes;
-use hyper::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::Http;
 use hyper::service::service_fn;
-use hyper::{Body, Request, Response, Version};
-use tokio::io::AsyncWrite;
+use hyper::{Body, Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::task::yield_now;
-use tokio::time::{Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::progress::{Phase, Progress};
-use super::response_body::Payload;
-use super::stream::{SharedTransport, Stream};
-use super::{Activity, Client, Limits, Refusal, Service};
+use crate::close;
+use crate::hyper_io::{Io, TrackedBody};
+use crate::{Client, Limits, Refusal, ServerMetrics, Service};
 
-/// How long a connection stays open after an answer that leaves something unread. Closing at once would make the system
-/// send a reset, which can take the answer away from the client before it is read (RFC 9112, section 9.6).
-const LINGER: Duration = Duration::from_secs(2);
+/// What is gathered before hyper has to wait. All responses to a pipeline leave in one send as long as they fit: in one
+/// send each, Nagle's algorithm (RFC 896) would hold them back until the client acknowledges, which takes it 40 ms.
+const MAX_GATHERED: usize = 64 * 1024;
 
-/// What is thrown away in that time at the most, and after how much of it the others have their turn.
-const MAX_WASTE: usize = 4 * 1024 * 1024;
-const WASTE_PER_TURN: usize = 64 * 1024;
+/// What a connection keeps of that memory while it is idle.
+const KEPT_WHEN_IDLE: usize = 4 * 1024;
+
+/// What one connection may read of a body before the others have their turn. hyper takes malicious chunk framing apart
+/// byte by byte, at up to 1 µs each.
+const MAX_BODY_BYTES_PER_TURN: usize = 16 * 1024;
+
+/// The most that a connection holds of a response while its client is slow: what is gathered, and about two pieces of
+/// the body in hyper.
+pub const RESPONSE_BUFFER_BYTES: usize = 2 * MAX_GATHERED;
+
+/// What a connection is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The first byte of a request.
+    Idle,
+    /// The rest of a request's head.
+    Head,
+    /// The service, which has deadlines of its own.
+    Service,
+    /// The response's body, and hyper, which encodes it.
+    Response,
+}
+
+/// The state of one connection.
+pub(crate) struct Connection {
+    limits: Rc<Limits>,
+    socket: RefCell<TcpStream>,
+    /// Encoded responses, of which the first `sent` bytes are sent.
+    gathered: RefCell<Vec<u8>>,
+    sent: Cell<usize>,
+    phase: Cell<Phase>,
+    /// The time of this turn: one look at the clock serves all of it.
+    now: Cell<Instant>,
+    /// When the present phase has taken too long.
+    phase_deadline: Cell<Option<Instant>>,
+    /// When the client has taken no byte for too long. `None` while nothing is waiting to be sent.
+    write_deadline: Cell<Option<Instant>>,
+    /// hyper has taken the last byte of the response's body.
+    body_is_taken: Cell<bool>,
+    /// The response ends the connection, and the client may still be sending.
+    leaves_unread: Cell<bool>,
+    /// The request line is complete.
+    has_request_line: Cell<bool>,
+    /// How often something was read of the request's head, and whether `Content-Length` was in it.
+    head_reads: Cell<usize>,
+    has_content_length: Cell<bool>,
+    /// Bytes of the request's body as they came: of this request, and in this turn.
+    body_bytes: Cell<usize>,
+    body_bytes_of_turn: Cell<usize>,
+}
 
 /// How a connection came to its end.
 enum End {
-    /// hyper is done with it, and all is sent.
+    /// hyper is done with it, and everything is sent.
     Done(hyper::Result<()>),
     /// A deadline passed.
-    Expired,
+    TimedOut,
     /// The client is gone.
     Lost,
 }
 
 /// Serves one connection until it ends.
-pub(super) async fn serve<S: Service>(
+pub(crate) async fn serve<S: Service>(
     socket: TcpStream,
     client: Client,
-    service: Arc<S>,
-    limits: &Limits,
-    activity: &Activity,
+    service: Rc<S>,
+    limits: Rc<Limits>,
+    metrics: &ServerMetrics,
 ) {
-    let progress = Arc::new(Progress::new(limits));
-    let transport = SharedTransport::new(socket);
+    let connection = Rc::new(Connection::new(socket, limits));
     let end = {
         let requests = service_fn(|request: Request<Body>| {
+            let may_have_length = connection.request_begins();
             let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
-            // With both, the connection must end after the answer (RFC 9112, section 6.1).
-            let closes = progress.request_begins() && is_chunked;
-            let answer = service.clone().call(request, client);
-            let progress = progress.clone();
+            let response = service.clone().call(request, client);
+            let connection = connection.clone();
             async move {
-                let mut answer = answer.await;
-                if closes {
-                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                let mut response = response.await;
+                if is_chunked && may_have_length {
+                    // Another reader may have seen another end of this request (RFC 9112, section 6.1).
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
                 }
-                progress.answer_begins(is_last(&answer));
-                Ok::<_, Infallible>(answer.map(|payload| payload.guarded_by(AnswerEnd(progress))))
+                connection.response_begins(&response);
+                Ok::<_, Infallible>(response.map(|body| TrackedBody { body, connection }))
             }
         });
-        let stream = Stream { transport: transport.clone(), progress: progress.clone() };
-        let connection = http(limits).serve_connection(stream, requests);
-        drive(pin!(connection), &transport, &progress).await
+        let http = http(&connection.limits).serve_connection(Io(connection.clone()), requests);
+        drive(pin!(http), &connection).await
     };
-    // hyper is gone with the block above, and the stream with it.
-    let Some(transport) = transport.into_inner() else { return };
-    if matches!(end, End::Lost) || progress.is_write_blocked() {
+    // hyper is gone with the block above, and its reference with it.
+    let Some(connection) = Rc::into_inner(connection) else { return };
+    if matches!(end, End::Lost) || connection.write_deadline.get().is_some() {
         return;
     }
-    if progress.is_unread() {
-        linger(transport.into_socket()).await;
-    } else if let Some(refusal) = refusal(&end, &progress) {
-        activity.refuse(refusal);
-        refuse(transport.into_socket(), service.refuse(refusal, client)).await;
+    if connection.leaves_unread.get() {
+        close::linger(connection.socket.into_inner()).await;
+    } else if let Some(refusal) = connection.refusal(&end) {
+        metrics.refuse(refusal);
+        let response = service.refuse(refusal, client);
+        close::refuse(connection.socket.into_inner(), response).await;
     }
 }
 
-fn http(limits: &Limits) -> Http {
-    let mut http = Http::new();
+fn http(limits: &Limits) -> Http<LocalExecutor> {
+    let mut http = Http::new().with_executor(LocalExecutor);
     http.http1_only(true)
-        // A client that has sent its request may close its half and still wants the answer.
+        // A client that has sent its request may close its half and still wants the response.
         .http1_half_close(true)
-        // The stream gathers what is written, so there is nothing to win by handing it several pieces at once.
+        // The connection gathers what is written, so several pieces at once bring nothing.
         .http1_writev(false)
         .max_buf_size(limits.max_head_bytes);
     http
 }
 
-/// Goes with an answer's payload, and is dropped when hyper has all of that or needs none of it.
-struct AnswerEnd(Arc<Progress>);
+/// Lets hyper serve what is not `Send`. It starts no task of its own for HTTP/1.
+#[derive(Clone)]
+struct LocalExecutor;
 
-impl Drop for AnswerEnd {
-    fn drop(&mut self) {
-        self.0.answer_ends();
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        drop(tokio::task::spawn_local(future));
     }
 }
 
-/// Polls `connection` and sends what it writes, until it ends or what it is waiting for takes too long.
-async fn drive<C>(
-    mut connection: Pin<&mut C>,
-    transport: &SharedTransport,
-    progress: &Progress,
-) -> End
+/// Polls `http` and sends what it writes, until it ends or what it is waiting for takes too long.
+async fn drive<F>(mut http: Pin<&mut F>, connection: &Connection) -> End
 where
-    C: Future<Output = hyper::Result<()>>,
+    F: Future<Output = hyper::Result<()>>,
 {
     let mut alarm: Pin<&mut Option<Sleep>> = pin!(None);
     let mut result = None;
     poll_fn(|context| {
-        progress.begin_turn();
+        connection.turn_begins();
         if result.is_none()
-            && let Poll::Ready(ready) = connection.as_mut().poll(context)
+            && let Poll::Ready(ready) = http.as_mut().poll(context)
         {
             result = Some(ready);
         }
-        match transport.lock().poll_send(context, progress) {
+        match connection.poll_send(context) {
             Poll::Ready(Err(_)) => return Poll::Ready(End::Lost),
             Poll::Ready(Ok(())) => {
                 if let Some(result) = result.take() {
@@ -131,7 +185,7 @@ where
             }
             Poll::Pending => {}
         }
-        let Some(deadline) = progress.deadline() else { return Poll::Pending };
+        let Some(deadline) = connection.deadline() else { return Poll::Pending };
         // Deadlines move with every request, mostly to later. The alarm follows when it rings, not each time.
         if alarm.as_ref().as_pin_ref().is_none_or(|alarm| alarm.deadline() > deadline) {
             alarm.set(Some(sleep_until(deadline)));
@@ -141,7 +195,7 @@ where
                 return Poll::Pending;
             }
             if ringing.deadline() >= deadline {
-                return Poll::Ready(End::Expired);
+                return Poll::Ready(End::TimedOut);
             }
             ringing.reset(deadline);
         }
@@ -150,91 +204,177 @@ where
     .await
 }
 
-/// Whether a connection ended because of bytes that never became a request.
-fn refusal(end: &End, progress: &Progress) -> Option<Refusal> {
-    match end {
-        End::Done(Err(error)) if error.is_parse_too_large() => {
-            Some(match progress.is_line_complete() {
-                true => Refusal::HeadTooLarge,
-                false => Refusal::TargetTooLong,
-            })
-        }
-        End::Done(Err(error)) if error.is_parse() => Some(Refusal::Malformed),
-        End::Done(Err(error)) if error.is_incomplete_message() => {
-            (progress.phase() == Phase::Head).then_some(Refusal::Malformed)
-        }
-        End::Expired => (progress.phase() == Phase::Head).then_some(Refusal::HeadTimeout),
-        End::Done(_) | End::Lost => None,
-    }
-}
-
-fn is_last(answer: &Response<Payload>) -> bool {
-    answer.headers().get(CONNECTION).is_some_and(|value| value == "close")
-}
-
-/// Sends `answer` on a connection without a request, and closes it.
-pub(super) async fn refuse(socket: TcpStream, answer: Response<Bytes>) {
-    let bytes = encode(&answer);
-    if let Ok(Ok(())) = timeout(LINGER, send(&socket, &bytes)).await {
-        linger(socket).await;
-    }
-}
-
-/// `answer` as it goes over the wire (RFC 9112, section 4), for where hyper cannot be asked to do it.
-fn encode(answer: &Response<Bytes>) -> Vec<u8> {
-    let (status, body) = (answer.status(), answer.body());
-    let reason = status.canonical_reason().unwrap_or_default();
-    let mut head = format!(
-        "{:?} {} {reason}\r\n{CONNECTION}: close\r\n{CONTENT_LENGTH}: {}\r\n{DATE}: {}\r\n",
-        Version::HTTP_11,
-        status.as_str(),
-        body.len(),
-        httpdate::HttpDate::from(SystemTime::now()),
-    )
-    .into_bytes();
-    for (name, value) in answer.headers() {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            head.extend_from_slice(part);
+impl Connection {
+    fn new(socket: TcpStream, limits: Rc<Limits>) -> Self {
+        let now = Instant::now();
+        Self {
+            socket: RefCell::new(socket),
+            gathered: RefCell::default(),
+            sent: Cell::new(0),
+            phase: Cell::new(Phase::Idle),
+            now: Cell::new(now),
+            phase_deadline: Cell::new(Some(now + limits.idle_timeout)),
+            write_deadline: Cell::new(None),
+            body_is_taken: Cell::new(false),
+            leaves_unread: Cell::new(false),
+            has_request_line: Cell::new(false),
+            head_reads: Cell::new(0),
+            has_content_length: Cell::new(false),
+            body_bytes: Cell::new(0),
+            body_bytes_of_turn: Cell::new(0),
+            limits,
         }
     }
-    head.extend_from_slice(b"\r\n");
-    head.extend_from_slice(body);
-    head
-}
 
-async fn send(socket: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        socket.writable().await?;
-        match socket.try_write(bytes) {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+    fn turn_begins(&self) {
+        self.now.set(Instant::now());
+        self.body_bytes_of_turn.set(0);
+    }
+
+    fn enter(&self, phase: Phase, timeout: Duration) {
+        self.phase.set(phase);
+        self.phase_deadline.set(Some(self.now.get() + timeout));
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let deadlines = [self.phase_deadline.get(), self.write_deadline.get()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// hyper has parsed a request's head, and the service is asked. Tells whether there may have been a `Content-Length`,
+    /// which hyper does not show if it comes after `Transfer-Encoding`. A head that came in several reads, or together
+    /// with the request before, was not looked at as a whole: it may have anything.
+    fn request_begins(&self) -> bool {
+        self.phase.set(Phase::Service);
+        self.phase_deadline.set(None);
+        self.body_bytes.set(0);
+        self.body_is_taken.set(false);
+        self.has_request_line.set(false);
+        self.head_reads.replace(0) != 1 || self.has_content_length.replace(false)
+    }
+
+    /// The service has answered.
+    fn response_begins<B>(&self, response: &Response<B>) {
+        self.phase.set(Phase::Response);
+        let is_last = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
+        self.leaves_unread.set(is_last);
+    }
+
+    /// hyper has the whole body of the response, or needs none of it.
+    pub(crate) fn body_is_taken(&self) {
+        self.body_is_taken.set(true);
+    }
+
+    /// hyper has handed over all that it has to write.
+    pub(crate) fn everything_is_gathered(&self) {
+        if self.phase.get() == Phase::Response && self.body_is_taken.get() {
+            self.enter(Phase::Idle, self.limits.idle_timeout);
         }
     }
-    Ok(())
-}
 
-/// Tells the client that nothing more comes, then reads and throws away what it still sends, for a moment.
-async fn linger(mut socket: TcpStream) {
-    let _ = timeout(LINGER, async {
-        poll_fn(|context| Pin::new(&mut socket).poll_shutdown(context)).await?;
-        let mut buffer = [0; 4096];
-        let mut waste = 0;
-        let mut turn = WASTE_PER_TURN;
-        while waste < MAX_WASTE {
-            socket.readable().await?;
-            match socket.try_read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => waste += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+    /// Bytes came from the client.
+    ///
+    /// # Errors
+    /// When they are more than any body within the limits needs.
+    fn count_received(&self, bytes: &[u8]) -> io::Result<()> {
+        if self.phase.get() == Phase::Idle && !bytes.is_empty() {
+            self.enter(Phase::Head, self.limits.head_timeout);
+        }
+        if self.phase.get() == Phase::Head {
+            const CONTENT_LENGTH: &[u8] = b"content-length";
+            self.head_reads.set(self.head_reads.get() + 1);
+            let is_length = |name: &[u8]| name.eq_ignore_ascii_case(CONTENT_LENGTH);
+            if bytes.windows(CONTENT_LENGTH.len()).any(is_length) {
+                self.has_content_length.set(true);
             }
-            if waste >= turn {
-                turn = waste + WASTE_PER_TURN;
-                yield_now().await;
+            // Empty lines before a request do not count (RFC 9112, section 2.2).
+            if !self.has_request_line.get() && bytes.trim_ascii_start().contains(&b'\n') {
+                self.has_request_line.set(true);
+            }
+            return Ok(());
+        }
+        let count = self.body_bytes.get().saturating_add(bytes.len());
+        self.body_bytes.set(count);
+        self.body_bytes_of_turn.set(self.body_bytes_of_turn.get() + bytes.len());
+        let fits = count <= self.limits.max_body_wire_bytes;
+        if fits { Ok(()) } else { Err(io::ErrorKind::FileTooLarge.into()) }
+    }
+
+    /// Reads from the client into `buffer`.
+    pub(crate) fn poll_receive(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.body_bytes_of_turn.get() >= MAX_BODY_BYTES_PER_TURN {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut *self.socket.borrow_mut()).poll_read(context, buffer))?;
+        Poll::Ready(self.count_received(buffer.filled().get(before..).unwrap_or_default()))
+    }
+
+    /// Takes bytes to be sent at the end of this turn, as many as there is room for.
+    pub(crate) fn poll_gather(
+        &self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        // Without a request, all that hyper writes is its own response to a bad head, which has no body. The connection
+        // ends after it, and the service's refusal goes out in its place.
+        if matches!(self.phase.get(), Phase::Idle | Phase::Head) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        if self.gathered.borrow().len() >= MAX_GATHERED {
+            ready!(self.poll_send(context))?;
+        }
+        let mut gathered = self.gathered.borrow_mut();
+        let room = MAX_GATHERED.saturating_sub(gathered.len());
+        let taken = bytes.get(..room).unwrap_or(bytes);
+        gathered.extend_from_slice(taken);
+        Poll::Ready(Ok(taken.len()))
+    }
+
+    /// Sends what is gathered.
+    fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut gathered = self.gathered.borrow_mut();
+        while let Some(rest) = gathered.get(self.sent.get()..).filter(|rest| !rest.is_empty()) {
+            match Pin::new(&mut *self.socket.borrow_mut()).poll_write(context, rest) {
+                Poll::Ready(result) => {
+                    self.sent.set(self.sent.get() + result?);
+                    self.write_deadline.set(None);
+                }
+                Poll::Pending => {
+                    if self.write_deadline.get().is_none() {
+                        self.write_deadline.set(Some(self.now.get() + self.limits.write_timeout));
+                    }
+                    return Poll::Pending;
+                }
             }
         }
-        Ok::<(), io::Error>(())
-    })
-    .await;
+        self.sent.set(0);
+        gathered.clear();
+        gathered.shrink_to(KEPT_WHEN_IDLE);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether the connection ended because of bytes that never became a request, and what is wrong with them.
+    fn refusal(&self, end: &End) -> Option<Refusal> {
+        let is_in_head = self.phase.get() == Phase::Head;
+        match end {
+            End::Done(Err(error)) if error.is_parse_too_large() => {
+                Some(match self.has_request_line.get() {
+                    true => Refusal::HeadTooLarge,
+                    false => Refusal::TargetTooLong,
+                })
+            }
+            End::Done(Err(error)) if error.is_parse() => Some(Refusal::Malformed),
+            End::Done(Err(error)) if error.is_incomplete_message() => {
+                is_in_head.then_some(Refusal::Malformed)
+            }
+            End::TimedOut => is_in_head.then_some(Refusal::HeadTimeout),
+            End::Done(_) | End::Lost => None,
+        }
+    }
 }

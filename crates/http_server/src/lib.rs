@@ -1,160 +1,119 @@
-//! Serves HTTP/1.1 and 1.0 connections: accepts them, bounds their number and their time, survives what they do.
+//! Serves HTTP/1.1 and 1.0 connections within limits, whatever clients do. Nothing here knows what is served: that is a
+//! [`Service`].
 //!
-//! Nothing here knows what is served: that is a [`Service`].
+//! | file | concern |
+//! |---|---|
+//! | `lib.rs` | the accept loop and its limits |
+//! | `service.rs` | what the server asks of a service |
+//! | `connection.rs` | one connection: what it waits for, its deadlines, its socket |
+//! | `hyper_io.rs` | a connection as hyper sees it |
+//! | `close.rs` | how a connection ends after a response that leaves something unread |
+//! | `response_body.rs` | bytes that are all there, or that come as they are made |
+//! | `budget.rs` | the memory that all requests and responses together may take |
+//! | `listen.rs` | the listening socket |
+//!
+//! A WebAssembly module has one thread. Each connection is one local task, so its state is in `Cell`s, without locks.
 
-mod activity;
+mod budget;
+mod close;
 mod connection;
+mod hyper_io;
 mod listen;
-mod progress;
+mod metrics;
 mod response_body;
-mod stream;
+mod service;
 mod tasks;
 
-use std::future::Future;
+use std::cell::Cell;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::body::Bytes;
-use hyper::{Body, Request, Response};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-
 use telemetry::log;
+use tokio::net::{TcpListener, TcpStream};
 
-pub use activity::Activity;
+pub use budget::{MemoryBudget, Reservation};
+pub use connection::RESPONSE_BUFFER_BYTES;
 pub use listen::listen;
-pub use response_body::Payload;
+pub use metrics::ServerMetrics;
+pub use response_body::ResponseBody;
+pub use service::{Client, Refusal, Service};
 pub use tasks::Tasks;
 
-/// What a server serves.
-pub trait Service: Send + Sync + 'static {
-    /// Answers one request.
-    ///
-    /// An answer with `Connection: close` ends the connection; whatever the client still sends is read and thrown away
-    /// for a moment, so that it gets to see the answer.
-    fn call(
-        self: Arc<Self>,
-        request: Request<Body>,
-        client: Client,
-    ) -> impl Future<Output = Response<Payload>> + Send;
-
-    /// Answers what never became a request. The connection ends with it.
-    fn refuse(&self, refusal: Refusal, client: Client) -> Response<Bytes>;
-}
-
-/// The other end of a connection. `None` where the system does not tell its address.
-pub type Client = Option<IpAddr>;
-
-/// Why bytes on a connection never became a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// They are not HTTP, or ended in the middle of a request's head.
-    Malformed,
-    /// The head took longer than [`Limits::head_timeout`].
-    HeadTimeout,
-    /// The request target alone exceeds [`Limits::max_head_bytes`].
-    TargetTooLong,
-    /// The head exceeds [`Limits::max_head_bytes`] or has more than 100 fields.
-    HeadTooLarge,
-    /// [`Limits::max_connections`] are open.
-    TooManyConnections,
-}
-
-impl Refusal {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Malformed,
-        Self::HeadTimeout,
-        Self::TargetTooLong,
-        Self::HeadTooLarge,
-        Self::TooManyConnections,
-    ];
-
-    /// Its name in metrics.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::HeadTimeout => "head_timeout",
-            Self::TargetTooLong => "target_too_long",
-            Self::HeadTooLarge => "head_too_large",
-            Self::TooManyConnections => "too_many_connections",
-        }
-    }
-}
-
-/// What one server bears.
+/// What one server allows.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections open at one time.
     pub max_connections: usize,
     /// Bytes of a request line and its headers; at least 8,192.
     pub max_head_bytes: usize,
-    /// Bytes of a request's body as they come, with the framing of its chunks (RFC 9112, section 7.1).
+    /// Bytes of a request body as they arrive, with the framing of its chunks (RFC 9112, section 7.1).
     pub max_body_wire_bytes: usize,
     /// From a request's first byte to the end of its headers.
     pub head_timeout: Duration,
-    /// Without a request under way.
+    /// Without a request in progress.
     pub idle_timeout: Duration,
-    /// Without the client taking a byte of its answer.
+    /// Without the client taking a byte of its response.
     pub write_timeout: Duration,
 }
 
-/// Connections over the limit that are being told so at one time. Further ones are closed without a word: telling
-/// must not cost what the limit saves.
+/// Connections over the limit that are being told so at one time. Further ones are closed at once: refusing must not
+/// cost what the limit saves.
 const MAX_REFUSALS: usize = 64;
 
 /// How long to leave new connections in the queue when none can be accepted, most likely for want of file descriptors.
 /// Long enough not to burn the processor, short enough not to be noticed when one is free again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long after a first message that none can be accepted the next one may come.
-const TELL_AGAIN: Duration = Duration::from_secs(60);
+/// Time between two messages that connections cannot be accepted.
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Serves `service` on `listener` for as long as the process lives.
+/// Serves `service` on `listener` for as long as the process lives. Runs as a local task.
 pub async fn serve<S: Service>(
     listener: TcpListener,
-    service: Arc<S>,
+    service: Rc<S>,
     limits: Limits,
-    activity: Arc<Activity>,
+    metrics: Arc<ServerMetrics>,
     tasks: Tasks,
 ) {
-    let connections = Arc::new(Semaphore::new(limits.max_connections));
-    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
-    let limits = Arc::new(limits);
+    let limits = Rc::new(limits);
+    let refusals = Rc::new(Cell::new(0));
     // The runtime keeps the descriptor of its first timer. Now there is one left for it.
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let mut told = None;
+    let mut reported = None;
     loop {
         let (stream, client) = match accept(&listener).await {
             Ok(accepted) => accepted,
-            // A client that is gone before it was accepted is its own affair.
+            // The client was gone before it was accepted.
             Err(error) if is_gone(&error) => continue,
             Err(error) => {
-                if told.is_none_or(|told: Instant| told.elapsed() >= TELL_AGAIN) {
-                    told = Some(Instant::now());
+                if reported.is_none_or(|at: Instant| at.elapsed() >= REPORT_INTERVAL) {
+                    reported = Some(Instant::now());
                     log::error(format_args!("cannot accept connections now: {error}"));
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        if let Ok(permit) = connections.clone().try_acquire_owned() {
-            let (service, limits, activity) = (service.clone(), limits.clone(), activity.clone());
+        if metrics.open_connections() < limits.max_connections {
+            let open = metrics.connection_opens();
+            let (service, limits, metrics) = (service.clone(), limits.clone(), metrics.clone());
             tasks.spawn(async move {
-                let open = activity.open.enter();
-                connection::serve(stream, client, service, &limits, &activity).await;
-                drop((permit, open));
+                connection::serve(stream, client, service, limits, &metrics).await;
+                drop(open);
             });
             continue;
         }
-        activity.refuse(Refusal::TooManyConnections);
-        if let Ok(permit) = refusals.clone().try_acquire_owned() {
-            let answer = service.refuse(Refusal::TooManyConnections, client);
+        metrics.refuse(Refusal::TooManyConnections);
+        if refusals.get() < MAX_REFUSALS {
+            refusals.set(refusals.get() + 1);
+            let response = service.refuse(Refusal::TooManyConnections, client);
+            let refusals = refusals.clone();
             tasks.spawn(async move {
-                connection::refuse(stream, answer).await;
-                drop(permit);
+                close::refuse(stream, response).await;
+                refusals.set(refusals.get() - 1);
             });
         }
     }
@@ -177,6 +136,8 @@ fn is_gone(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[test]

@@ -1,77 +1,110 @@
-//! The body of an answer.
+//! The body of a response.
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::convert::Infallible;
+use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures_core::Stream;
 use hyper::HeaderMap;
 use hyper::body::{Bytes, HttpBody, SizeHint};
 
-/// How much is handed to a connection at one time. A connection buffers about twice this, however large the answer is.
-const PIECE: usize = 64 * 1024;
+/// How much is handed to a connection at one time, however large the body is.
+const PIECE: usize = 32 * 1024;
 
-/// Bytes that are all there when the answer begins. They may be shared with other answers, and are not copied as a whole.
+/// The bytes of a response: all there when it begins, or made while it is sent.
 #[derive(Default)]
-pub struct Payload {
-    parts: VecDeque<Bytes>,
+pub struct ResponseBody {
+    content: Content,
     /// Dropped when the last piece is handed to the connection, or the client is gone.
-    _guard: Option<Box<dyn Any + Send>>,
+    _guard: Option<Box<dyn Any>>,
 }
 
-impl Payload {
+enum Content {
+    Whole(VecDeque<Bytes>),
+    Stream(Pin<Box<dyn Stream<Item = io::Result<Bytes>>>>),
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Whole(VecDeque::new())
+    }
+}
+
+impl ResponseBody {
     /// No bytes.
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// `parts`, one after the other.
+    /// `parts`, one after the other. They may be shared with other responses, and are not copied as a whole.
     pub fn new(parts: impl IntoIterator<Item = Bytes>) -> Self {
         let parts = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        Self { parts, _guard: None }
+        Self { content: Content::Whole(parts), ..Self::default() }
     }
 
-    /// The same, holding on to `guard` for as long as it holds bytes.
-    pub fn guarded_by(self, guard: impl Any + Send) -> Self {
-        let Self { parts, _guard: earlier } = self;
-        Self { parts, _guard: Some(Box::new((earlier, guard))) }
+    /// What `stream` gives, until it ends. Its length is not known before, so it is sent in chunks (RFC 9112, section
+    /// 7.1). The next item is asked for when the client has taken most of those before. An error ends the connection, so
+    /// that the client knows that something is missing.
+    pub fn stream(stream: impl Stream<Item = io::Result<Bytes>> + 'static) -> Self {
+        Self { content: Content::Stream(Box::pin(stream)), ..Self::default() }
     }
 
-    /// The number of bytes.
-    pub fn len(&self) -> usize {
-        self.parts.iter().map(Bytes::len).sum()
+    /// The same, holding on to `guard`, such as a [`Reservation`](crate::Reservation) of the memory that it takes.
+    pub fn guarded_by(self, guard: impl Any) -> Self {
+        Self { _guard: Some(Box::new(guard)), ..self }
     }
 
-    /// There are no bytes.
+    /// The number of bytes, if it is known.
+    pub fn len(&self) -> Option<usize> {
+        match &self.content {
+            Content::Whole(parts) => Some(parts.iter().map(Bytes::len).sum()),
+            Content::Stream(_) => None,
+        }
+    }
+
+    /// There are certainly no bytes.
     pub fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        matches!(&self.content, Content::Whole(parts) if parts.is_empty())
     }
 }
 
-impl<T: Into<Bytes>> From<T> for Payload {
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "ResponseBody({:?} bytes)", self.len())
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for ResponseBody {
     fn from(bytes: T) -> Self {
         Self::new([bytes.into()])
     }
 }
 
-impl HttpBody for Payload {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_data(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let Some(first) = self.parts.front_mut() else { return Poll::Ready(None) };
-        let piece = if first.len() > PIECE { Some(first.split_to(PIECE)) } else { None };
-        Poll::Ready(piece.or_else(|| self.parts.pop_front()).map(Ok))
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Bytes>>> {
+        match &mut self.content {
+            Content::Whole(parts) => {
+                let Some(first) = parts.front_mut() else { return Poll::Ready(None) };
+                let piece = if first.len() > PIECE { Some(first.split_to(PIECE)) } else { None };
+                Poll::Ready(piece.or_else(|| parts.pop_front()).map(Ok))
+            }
+            Content::Stream(stream) => stream.as_mut().poll_next(context),
+        }
     }
 
     fn poll_trailers(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Result<Option<HeaderMap>, Infallible>> {
+    ) -> Poll<io::Result<Option<HeaderMap>>> {
         Poll::Ready(Ok(None))
     }
 
@@ -80,7 +113,10 @@ impl HttpBody for Payload {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(u64::try_from(self.len()).unwrap_or(u64::MAX))
+        match self.len() {
+            Some(length) => SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX)),
+            None => SizeHint::new(),
+        }
     }
 }
 
@@ -88,9 +124,9 @@ impl HttpBody for Payload {
 mod tests {
     use super::*;
 
-    fn pieces(mut payload: Payload) -> Vec<Bytes> {
+    fn pieces(mut body: ResponseBody) -> Vec<Bytes> {
         let mut context = Context::from_waker(std::task::Waker::noop());
-        std::iter::from_fn(|| match Pin::new(&mut payload).poll_data(&mut context) {
+        std::iter::from_fn(|| match Pin::new(&mut body).poll_data(&mut context) {
             Poll::Ready(piece) => piece.map(Result::unwrap),
             Poll::Pending => panic!("everything is there"),
         })
@@ -100,10 +136,10 @@ mod tests {
     #[test]
     fn large_parts_come_in_pieces_and_in_order() {
         let long = Bytes::from(vec![7; 2 * PIECE + 1]);
-        let payload =
-            Payload::new([Bytes::from("a"), Bytes::new(), long.clone(), Bytes::from("z")]);
-        assert_eq!(payload.size_hint().exact(), Some(2 * PIECE as u64 + 3));
-        let pieces = pieces(payload);
+        let parts = [Bytes::from("a"), Bytes::new(), long.clone(), Bytes::from("z")];
+        let body = ResponseBody::new(parts);
+        assert_eq!(body.size_hint().exact(), Some(2 * PIECE as u64 + 3));
+        let pieces = pieces(body);
         let lengths: Vec<_> = pieces.iter().map(Bytes::len).collect();
         assert_eq!(lengths, [1, PIECE, PIECE, 1, 1]);
         assert_eq!(pieces.concat(), [b"a".as_slice(), &long, b"z"].concat());
@@ -111,8 +147,31 @@ mod tests {
 
     #[test]
     fn nothing_is_the_end() {
-        assert!(Payload::empty().is_end_stream());
-        assert!(Payload::from("").is_end_stream());
-        assert!(pieces(Payload::empty()).is_empty());
+        assert!(ResponseBody::empty().is_end_stream());
+        assert!(ResponseBody::from("").is_end_stream());
+        assert!(pieces(ResponseBody::empty()).is_empty());
+    }
+
+    #[test]
+    fn a_stream_is_pending_until_it_has_something() {
+        struct Steps(Vec<Poll<Option<io::Result<Bytes>>>>);
+        impl Stream for Steps {
+            type Item = io::Result<Bytes>;
+            fn poll_next(
+                mut self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<io::Result<Bytes>>> {
+                self.0.remove(0)
+            }
+        }
+        let steps = vec![Poll::Pending, Poll::Ready(Some(Ok(Bytes::from("a")))), Poll::Ready(None)];
+        let mut body = ResponseBody::stream(Steps(steps));
+        assert_eq!((body.len(), body.is_end_stream()), (None, false));
+        assert_eq!(body.size_hint().exact(), None);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut poll = || Pin::new(&mut body).poll_data(&mut context);
+        assert!(poll().is_pending());
+        assert!(matches!(poll(), Poll::Ready(Some(Ok(bytes))) if bytes == "a"));
+        assert!(matches!(poll(), Poll::Ready(None)));
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use telemetry::metrics::Gauge;
 
-/// Starts tasks on the current runtime and knows how many of them are live.
+/// Starts local tasks and knows how many of them are live.
 ///
 /// Clones share one count.
 #[derive(Clone, Default)]
@@ -16,11 +16,11 @@ impl Tasks {
     /// Runs `task` beside the caller until it ends.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Outside of a [`LocalSet`](tokio::task::LocalSet).
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         // Dropped with the task, also when that is dropped half-way.
         let live = self.live.enter();
-        tokio::spawn(async move {
+        tokio::task::spawn_local(async move {
             task.await;
             drop(live);
         });
@@ -40,7 +40,7 @@ mod tests {
     fn a_task_counts_until_it_ends() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let tasks = Tasks::default();
-        runtime.block_on(async {
+        tokio::task::LocalSet::new().block_on(&runtime, async {
             tasks.spawn(async {});
             assert_eq!(tasks.live(), 1);
             tokio::task::yield_now().await;

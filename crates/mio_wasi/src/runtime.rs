@@ -48,6 +48,25 @@ pub(crate) fn poll(
     Ok(())
 }
 
+/// Whether a write to `descriptor` would return at once. A pipe takes at least 4,096 bytes then (POSIX, `PIPE_BUF`).
+///
+/// It is also true for what cannot be waited for, such as a regular file, and after errors, which the write will meet.
+pub fn is_writable(descriptor: u32) -> bool {
+    let subscriptions = [
+        socket_subscription(0, descriptor, wasi::EVENTTYPE_FD_WRITE),
+        clock_subscription(Duration::ZERO),
+    ];
+    let mut results = Vec::new();
+    if poll(&subscriptions, &mut results).is_err() {
+        return true;
+    }
+    if results.iter().any(|result| is_interruption(result.error)) {
+        clean_up(&mut results);
+        return false;
+    }
+    results.iter().any(|result| result.type_ != wasi::EVENTTYPE_CLOCK)
+}
+
 /// A signal came in between, or did so in the call before.
 pub(crate) fn is_interruption(error: wasi::Errno) -> bool {
     const EXIST: wasi::Errno = 20;

@@ -5,7 +5,7 @@
 //! {"time":"2026-11-22T08:22:01.101Z","level":"error","message":"the store cannot be written: …"}
 //! ```
 //!
-//! Nothing here fails or panics when nobody reads.
+//! Nothing here waits, fails or panics when nobody reads: see [`output`].
 
 use std::fmt::{self, Display};
 use std::io::{self, Write};
@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
+use crate::output::{self, Stream};
 use clock::Timestamp;
 
 /// How lines are written.
@@ -47,23 +48,23 @@ pub fn set_format(format: Format) {
 
 /// Writes a line to standard output.
 pub fn info(message: impl Display) {
-    write(&mut io::stdout(), Level::Info, &message.to_string());
+    write(Stream::Out, Level::Info, &message.to_string());
 }
 
 /// Writes a message to standard error, each line of it as one.
 pub fn error(message: impl Display) {
     for line in message.to_string().lines() {
-        write(&mut io::stderr(), Level::Error, &format!("todo: {line}"));
+        write(Stream::Err, Level::Error, &format!("todo: {line}"));
     }
 }
 
-// Not `println!` and `eprintln!`: they panic when nobody reads.
-fn write(stream: &mut impl Write, level: Level, message: &str) {
-    let _ = if JSON.load(Relaxed) {
-        stream.write_all(json_line(SystemTime::now(), level, message).as_bytes())
+fn write(stream: Stream, level: Level, message: &str) {
+    let line = if JSON.load(Relaxed) {
+        json_line(SystemTime::now(), level, message)
     } else {
-        writeln!(stream, "{message}")
+        format!("{message}\n")
     };
+    output::write(stream, line.as_bytes());
 }
 
 fn json_line(time: SystemTime, level: Level, message: &str) -> String {

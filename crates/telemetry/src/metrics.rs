@@ -3,6 +3,9 @@
 //! Whoever has numbers counts them in a [`Counter`], a [`Gauge`] or a [`Histogram`] of its own, at the price of an
 //! addition, and is a [`Source`] that names them when somebody asks. So nothing is looked up by its labels, and a client
 //! cannot make more of them.
+//!
+//! The client library's own instruments were tried: its families hash the labels of every request, and show them in
+//! random order, so that the text cannot be compared as a whole.
 
 mod instruments;
 mod text;
@@ -20,11 +23,11 @@ pub use text::CONTENT_TYPE;
 
 /// Something that has numbers to show.
 pub trait Source: Send + Sync + 'static {
-    /// Shows all of them.
+    /// Writes all of them.
     ///
     /// # Errors
-    /// Those of `page`.
-    fn show(&self, page: &mut Page<'_>) -> fmt::Result;
+    /// Those of `encoder`.
+    fn encode(&self, encoder: &mut Encoder<'_>) -> fmt::Result;
 }
 
 /// All sources.
@@ -56,7 +59,7 @@ impl<S> fmt::Debug for Adapter<S> {
 
 impl<S: Source> Collector for Adapter<S> {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        self.0.show(&mut Page(encoder))
+        self.0.encode(&mut Encoder(encoder))
     }
 }
 
@@ -64,9 +67,9 @@ impl<S: Source> Collector for Adapter<S> {
 pub type Labels<'a, const N: usize> = [(&'static str, &'a str); N];
 
 /// Where sources show their numbers: each metric once, with all its labels.
-pub struct Page<'a>(DescriptorEncoder<'a>);
+pub struct Encoder<'a>(DescriptorEncoder<'a>);
 
-impl Page<'_> {
+impl Encoder<'_> {
     /// Numbers that only rise. `name` ends with `_total`.
     ///
     /// # Errors
@@ -77,9 +80,26 @@ impl Page<'_> {
         help: &str,
         samples: impl IntoIterator<Item = (Labels<'l, N>, &'l Counter)>,
     ) -> fmt::Result {
+        self.totals(
+            name,
+            help,
+            samples.into_iter().map(|(labels, counter)| (labels, counter.get())),
+        )
+    }
+
+    /// The same for numbers that are not counted in a [`Counter`].
+    ///
+    /// # Errors
+    /// When `name` does not end with `_total`.
+    pub fn totals<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<'l, N>, u64)>,
+    ) -> fmt::Result {
         let name = name.strip_suffix("_total").ok_or(fmt::Error)?;
-        self.samples(name, help, MetricType::Counter, samples, |encoder, counter| {
-            encoder.encode_counter::<NoLabelSet, u64, u64>(&counter.get(), None)
+        self.samples(name, help, MetricType::Counter, samples, |encoder, total| {
+            encoder.encode_counter::<NoLabelSet, u64, u64>(&total, None)
         })
     }
 

@@ -1,70 +1,152 @@
 //! Where todos live: what every store promises, and the stores.
+//!
+//! | file | concern |
+//! |---|---|
+//! | `lib.rs` | what a store promises |
+//! | `open.rs` | the store that the settings name |
+//! | `query.rs`, `search.rs` | what can be asked for, and finding it step by step |
+//! | `todos.rs`, `title_index.rs` | all todos in memory: each local store answers from them |
+//! | `memory.rs` | a store that ends with the process |
+//! | `redb.rs`, `redb/` | a store in one file |
+//! | `failing.rs` | a store for tests of those who use stores |
+//! | `measured.rs` | counts what a store does |
 
-mod any;
-mod collection;
+#[cfg(feature = "testing")]
+mod failing;
 mod measured;
 mod memory;
+mod open;
 mod query;
 mod redb;
+mod search;
 #[cfg(test)]
 mod tests;
+mod title_index;
+mod todos;
 
 use std::fmt;
-use std::future::Future;
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::rc::Rc;
 
 use todo_model::{NewTodo, Revision, Todo, TodoId, TodoUpdate};
 
-pub use any::{AnyStore, Place};
-pub use collection::AllTodos;
-pub use measured::Measured;
+#[cfg(feature = "testing")]
+pub use failing::FailingStore;
+pub use measured::{Measured, StoreMetrics};
 pub use memory::MemoryStore;
-pub use query::{Order, Page, Query};
-pub use redb::{OpenError, Ousted, RedbStore};
+pub use open::{AnyStore, Location, OpenError, StoreOptions};
+pub use query::{Order, Page, Portion, Query};
+pub use redb::{LeaseLost, RedbStore};
 
 /// A set of todos.
 ///
-/// Every method is one step: two callers never see each other half-way, and a change that depends on the present state
-/// is one call. A change is as durable as the store gets it before its call returns. Ids are positive, rise, and are
-/// never given out twice, also after a restart. Methods may wait, so that a store can sit on a disk or behind a network.
-pub trait Store: Send + Sync + 'static {
+/// A change that depends on the present state is one call: two callers never see each other half-way. A change is as
+/// durable as the store makes it before its call returns. Ids are positive, rise, and are never given out twice in one
+/// [`Epoch`]. Methods may wait, so that a store can be on a disk or behind a network; those that walk over todos let
+/// other tasks run after a bounded time.
+#[expect(
+    async_fn_in_trait,
+    reason = "a WebAssembly module has one thread, so no future needs to be Send"
+)]
+pub trait Store: 'static {
     /// What kind of store this is, in one word, for clients and metrics.
     fn kind(&self) -> &'static str;
+
+    /// What tells this store's ids and revisions from those of all other stores.
+    fn epoch(&self) -> Epoch;
+
+    /// A number that is another one after every change. `None` if the store cannot know of all changes.
+    fn version(&self) -> Option<u64>;
+
+    /// How many todos there are.
+    fn count(&self) -> Count;
 
     /// The todo with this id, if there is one.
     ///
     /// # Errors
-    /// [`StoreError::Failed`].
-    fn get(&self, id: TodoId)
-    -> impl Future<Output = Result<Option<Arc<Todo>>, StoreError>> + Send;
+    /// [`StoreError::Unavailable`].
+    async fn get(&self, id: TodoId) -> Result<Option<Rc<Todo>>, StoreError>;
 
-    /// All todos, in the order of their ids.
+    /// The todos behind the id `after`, in the order of their ids: at least one if there is any, and no more than it
+    /// takes for them to have `max_bytes`, of which each has 100 and its texts.
     ///
     /// # Errors
-    /// [`StoreError::TooLong`], [`StoreError::Busy`], [`StoreError::Failed`].
-    fn all(&self) -> impl Future<Output = Result<AllTodos, StoreError>> + Send;
+    /// [`StoreError::Unavailable`].
+    async fn list(&self, after: TodoId, max_bytes: usize) -> Result<Portion, StoreError>;
 
-    /// The todos that `query` asks for.
+    /// The todos that `query` asks for. Changes that are made while a long search runs may be seen by it or not; a todo
+    /// that is not changed meanwhile is found exactly once.
     ///
     /// # Errors
-    /// [`StoreError::Failed`].
-    fn find(&self, query: &Query) -> impl Future<Output = Result<Page, StoreError>> + Send;
+    /// [`StoreError::Unavailable`].
+    async fn find(&self, query: &Query) -> Result<Page, StoreError>;
 
-    /// Makes one change.
+    /// Adds a todo, not completed, with the next id and the present time.
     ///
     /// # Errors
     /// Any [`StoreError`]. Nothing is changed then.
-    fn change(&self, change: Change) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
+    async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError>;
 
-    /// Finds out whether it can serve: todos can be read, and changed as far as there is room. A store that has failed
-    /// tries again what failed, so it is found to be well again without anybody else asking it for something.
+    /// Changes a todo if it meets the condition, and gives it as it is then: with the same revision if nothing differs.
     ///
     /// # Errors
-    /// [`StoreError::Failed`].
-    fn check(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Any [`ChangeError`]. Nothing is changed then.
+    async fn update(
+        &self,
+        id: TodoId,
+        update: TodoUpdate,
+        condition: &Condition,
+    ) -> Result<Rc<Todo>, ChangeError>;
 
-    /// How many todos there are.
-    fn count(&self) -> Count;
+    /// Removes a todo if it meets the condition.
+    ///
+    /// # Errors
+    /// Any [`ChangeError`]. Nothing is changed then.
+    async fn delete(&self, id: TodoId, condition: &Condition) -> Result<(), ChangeError>;
+
+    /// Removes all todos that are completed, and tells how many. It takes several steps if there are many.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]. Some may have been removed then.
+    async fn delete_completed(&self) -> Result<usize, StoreError>;
+
+    /// Finds out whether it can serve: todos can be read, and changed as far as there is room. A store that has failed
+    /// tries to recover, so it is found to be well again without anybody else asking it for something.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// What is random about one store and kept with it. Ids and revisions begin anew in a new store; together with the epoch
+/// they do not repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    /// The epoch of a new store.
+    pub fn random() -> Self {
+        Self(RandomState::new().build_hasher().finish())
+    }
+}
+
+impl From<u64> for Epoch {
+    fn from(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+impl From<Epoch> for u64 {
+    fn from(Epoch(number): Epoch) -> Self {
+        number
+    }
+}
+
+/// 16 hexadecimal digits.
+impl fmt::Display for Epoch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
 }
 
 /// Numbers of todos.
@@ -76,26 +158,11 @@ pub struct Count {
     pub completed: usize,
 }
 
-/// A change to a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Puts a todo in, not completed, with the next id and the present time. Gives [`Outcome::Stored`].
-    Create(NewTodo),
-    /// Changes a todo, if it meets the condition. Gives [`Outcome::Stored`], with the same revision if nothing differs.
-    Update(TodoId, TodoUpdate, Condition),
-    /// Takes a todo out, if it meets the condition. Gives [`Outcome::Deleted`].
-    Delete(TodoId, Condition),
-    /// Takes out all todos that are completed. Gives [`Outcome::Deleted`].
-    DeleteCompleted,
-}
-
-/// What a change came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The todo as it is in the store now.
-    Stored(Arc<Todo>),
-    /// The number of todos taken out.
-    Deleted(usize),
+impl Count {
+    /// All of them.
+    pub fn total(self) -> usize {
+        self.open.saturating_add(self.completed)
+    }
 }
 
 /// Which revision of a todo a change is meant for. The default is any.
@@ -143,34 +210,51 @@ impl Condition {
 /// Why a store could not do what it was asked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreError {
-    /// There is no todo with this id.
-    NotFound(TodoId),
-    /// The todo does not meet the condition.
-    ConditionFailed(TodoId),
-    /// All todos together are more than fits one answer.
-    TooLong,
-    /// Too many clients are slow to take long answers.
-    Busy,
     /// The store's own limit of bytes is reached.
     Full,
     /// The store's disk has no room.
     NoSpace,
-    /// The store is broken at the moment. It has told its operator why.
-    Failed,
+    /// The store does not work at the moment. It has told its operator why.
+    Unavailable,
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotFound(id) => write!(formatter, "there is no todo {id}"),
-            Self::ConditionFailed(id) => write!(formatter, "todo {id} is at another revision"),
-            Self::TooLong => formatter.write_str("all todos together are too long"),
-            Self::Busy => formatter.write_str("the store is busy"),
-            Self::Full => formatter.write_str("the store is full"),
-            Self::NoSpace => formatter.write_str("the store's disk is full"),
-            Self::Failed => formatter.write_str("the store does not work at the moment"),
-        }
+        formatter.write_str(match self {
+            Self::Full => "the store is full",
+            Self::NoSpace => "the store's disk is full",
+            Self::Unavailable => "the store does not work at the moment",
+        })
     }
 }
 
 impl std::error::Error for StoreError {}
+
+/// Why a todo could not be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeError {
+    /// There is none with this id.
+    NotFound,
+    /// It does not meet the condition.
+    ConditionFailed,
+    /// The store is at fault.
+    Store(StoreError),
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => formatter.write_str("there is no such todo"),
+            Self::ConditionFailed => formatter.write_str("the todo is at another revision"),
+            Self::Store(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl std::error::Error for ChangeError {}
+
+impl From<StoreError> for ChangeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

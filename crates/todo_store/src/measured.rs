@@ -1,33 +1,46 @@
-//! Counts what a store is asked to do, and what it answers.
+//! Counts what a store is asked to do, and how that ends.
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::{AllTodos, Change, Count, Outcome, Page, Query, Store, StoreError};
-use telemetry::metrics::{self, Counter, Source};
-use todo_model::{Todo, TodoId};
+use telemetry::metrics::{Counter, Encoder, Histogram, Source};
+use todo_model::{NewTodo, Todo, TodoId, TodoUpdate};
+
+use crate::{
+    AnyStore, ChangeError, Condition, Count, Epoch, Page, Portion, Query, Store, StoreError,
+};
 
 /// Another store, and how often it did what.
-pub struct Measured<S> {
-    store: Arc<S>,
+pub struct Measured {
+    store: Rc<AnyStore>,
+    metrics: Arc<StoreMetrics>,
+}
+
+/// How long commits take: most of them less than the first bound of what is usual for requests, in microseconds.
+const COMMIT_BOUNDS: [u64; 12] =
+    [250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000];
+
+pub(crate) type Commits = Histogram<{ COMMIT_BOUNDS.len() }>;
+
+pub(crate) fn no_commits() -> Commits {
+    Histogram::new(&COMMIT_BOUNDS)
+}
+
+/// What is known of a store in numbers.
+pub struct StoreMetrics {
     operations: [[Counter; OUTCOMES.len()]; OPERATIONS.len()],
+    open: AtomicUsize,
+    completed: AtomicUsize,
+    /// Where there are commits.
+    commits: Option<Arc<Commits>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
-    Get,
-    All,
-    Find,
-    Create,
-    Update,
-    Delete,
-    DeleteCompleted,
-}
-
-/// Each with its name in metrics.
+/// What a store can be asked to do, each with its name in metrics.
 const OPERATIONS: [(Operation, &str); 7] = [
     (Operation::Get, "get"),
-    (Operation::All, "all"),
+    (Operation::List, "list"),
     (Operation::Find, "find"),
     (Operation::Create, "create"),
     (Operation::Update, "update"),
@@ -35,106 +48,149 @@ const OPERATIONS: [(Operation, &str); 7] = [
     (Operation::DeleteCompleted, "delete_completed"),
 ];
 
-const OUTCOMES: [&str; 8] =
-    ["ok", "not_found", "condition_failed", "too_long", "busy", "full", "no_space", "failed"];
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    Get,
+    List,
+    Find,
+    Create,
+    Update,
+    Delete,
+    DeleteCompleted,
+}
 
-fn outcome<T>(result: &Result<T, StoreError>) -> &'static str {
-    match result {
-        Ok(_) => "ok",
-        Err(StoreError::NotFound(_)) => "not_found",
-        Err(StoreError::ConditionFailed(_)) => "condition_failed",
-        Err(StoreError::TooLong) => "too_long",
-        Err(StoreError::Busy) => "busy",
-        Err(StoreError::Full) => "full",
-        Err(StoreError::NoSpace) => "no_space",
-        Err(StoreError::Failed) => "failed",
+const OUTCOMES: [&str; 6] =
+    ["ok", "not_found", "condition_failed", "full", "no_space", "unavailable"];
+
+fn outcome(error: ChangeError) -> &'static str {
+    match error {
+        ChangeError::NotFound => "not_found",
+        ChangeError::ConditionFailed => "condition_failed",
+        ChangeError::Store(StoreError::Full) => "full",
+        ChangeError::Store(StoreError::NoSpace) => "no_space",
+        ChangeError::Store(StoreError::Unavailable) => "unavailable",
     }
 }
 
-impl<S: Store> Measured<S> {
+impl Measured {
     /// `store`, with nothing counted yet.
-    pub fn new(store: Arc<S>) -> Self {
-        Self { store, operations: Default::default() }
+    pub fn new(store: Rc<AnyStore>) -> Self {
+        let metrics = Arc::new(StoreMetrics {
+            operations: Default::default(),
+            open: AtomicUsize::new(0),
+            completed: AtomicUsize::new(0),
+            commits: store.commits(),
+        });
+        Self { store, metrics }
     }
 
-    fn count<T>(
-        &self,
-        operation: Operation,
-        result: Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let mut operations = OPERATIONS.iter().zip(&self.operations);
+    /// The numbers as they are now. They go on counting, but for those of the todos, which are as of this call.
+    pub fn metrics(&self) -> Arc<StoreMetrics> {
+        let Count { open, completed } = self.store.count();
+        self.metrics.open.store(open, Relaxed);
+        self.metrics.completed.store(completed, Relaxed);
+        self.metrics.clone()
+    }
+
+    fn record<T, E>(&self, operation: Operation, result: Result<T, E>) -> Result<T, E>
+    where
+        E: Copy + Into<ChangeError>,
+    {
+        let outcome = result.as_ref().map_or_else(|error| outcome((*error).into()), |_| "ok");
+        let mut operations = OPERATIONS.iter().zip(&self.metrics.operations);
         let counters = operations.find(|((known, _), _)| *known == operation);
-        let counters = counters.map(|(_, counters)| counters.as_slice()).unwrap_or_default();
-        let outcome = outcome(&result);
-        if let Some((_, counter)) =
+        let counter = counters.and_then(|(_, counters)| {
             OUTCOMES.iter().zip(counters).find(|(name, _)| **name == outcome)
-        {
+        });
+        if let Some((_, counter)) = counter {
             counter.count();
         }
         result
     }
 }
 
-impl<S: Store> Store for Measured<S> {
+impl Store for Measured {
     fn kind(&self) -> &'static str {
         self.store.kind()
     }
 
-    async fn get(&self, id: TodoId) -> Result<Option<Arc<Todo>>, StoreError> {
-        self.count(Operation::Get, self.store.get(id).await)
+    fn epoch(&self) -> Epoch {
+        self.store.epoch()
     }
 
-    async fn all(&self) -> Result<AllTodos, StoreError> {
-        self.count(Operation::All, self.store.all().await)
-    }
-
-    async fn find(&self, query: &Query) -> Result<Page, StoreError> {
-        self.count(Operation::Find, self.store.find(query).await)
-    }
-
-    async fn change(&self, change: Change) -> Result<Outcome, StoreError> {
-        let operation = match &change {
-            Change::Create(_) => Operation::Create,
-            Change::Update(..) => Operation::Update,
-            Change::Delete(..) => Operation::Delete,
-            Change::DeleteCompleted => Operation::DeleteCompleted,
-        };
-        self.count(operation, self.store.change(change).await)
-    }
-
-    async fn check(&self) -> Result<(), StoreError> {
-        self.store.check().await
+    fn version(&self) -> Option<u64> {
+        self.store.version()
     }
 
     fn count(&self) -> Count {
         self.store.count()
     }
+
+    async fn get(&self, id: TodoId) -> Result<Option<Rc<Todo>>, StoreError> {
+        self.record(Operation::Get, self.store.get(id).await)
+    }
+
+    async fn list(&self, after: TodoId, max_bytes: usize) -> Result<Portion, StoreError> {
+        self.record(Operation::List, self.store.list(after, max_bytes).await)
+    }
+
+    async fn find(&self, query: &Query) -> Result<Page, StoreError> {
+        self.record(Operation::Find, self.store.find(query).await)
+    }
+
+    async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError> {
+        self.record(Operation::Create, self.store.create(new).await)
+    }
+
+    async fn update(
+        &self,
+        id: TodoId,
+        update: TodoUpdate,
+        condition: &Condition,
+    ) -> Result<Rc<Todo>, ChangeError> {
+        self.record(Operation::Update, self.store.update(id, update, condition).await)
+    }
+
+    async fn delete(&self, id: TodoId, condition: &Condition) -> Result<(), ChangeError> {
+        self.record(Operation::Delete, self.store.delete(id, condition).await)
+    }
+
+    async fn delete_completed(&self) -> Result<usize, StoreError> {
+        self.record(Operation::DeleteCompleted, self.store.delete_completed().await)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.store.check().await
+    }
 }
 
-impl<S: Store> Source for Measured<S> {
-    fn show(&self, page: &mut metrics::Page<'_>) -> fmt::Result {
-        // All of them from the start: of a counter that comes into being with its first failure no rate can be told.
+impl Source for StoreMetrics {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> fmt::Result {
+        // All of them from the start: a counter that appears with its first failure has no rate.
         let samples = OPERATIONS.iter().zip(&self.operations).flat_map(|((_, name), counters)| {
             let outcomes =
                 OUTCOMES.iter().map(|outcome| [("operation", *name), ("outcome", outcome)]);
             outcomes.zip(counters)
         });
         let help = "What the store was asked to do.";
-        page.counters("store_operations_total", help, samples)?;
-        let Count { open, completed } = self.store.count();
-        let samples = [("open", open), ("completed", completed)];
-        let samples = samples
-            .map(|(state, count)| ([("state", state)], u64::try_from(count).unwrap_or(u64::MAX)));
-        page.gauges("todos", "Todos in the store.", samples)
+        encoder.counters("store_operations_total", help, samples)?;
+        let samples =
+            [("open", &self.open), ("completed", &self.completed)].map(|(state, count)| {
+                ([("state", state)], u64::try_from(count.load(Relaxed)).unwrap_or(u64::MAX))
+            });
+        encoder.gauges("todos", "Todos in the store.", samples)?;
+        let help = "Time from the start of a transaction until it is on the disk.";
+        let commits = self.commits.as_deref().map(|commits| ([], commits));
+        encoder.histograms("store_commit_duration_seconds", help, commits)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Condition, MemoryStore};
+    use crate::{MemoryStore, StoreOptions};
     use telemetry::metrics::Metrics;
-    use todo_model::{Description, NewTodo, Title};
+    use todo_model::{Description, Title};
 
     fn new(title: &str) -> NewTodo {
         let title = Title::parse(title).unwrap();
@@ -143,27 +199,29 @@ mod tests {
 
     #[test]
     fn every_operation_is_counted_with_its_outcome() {
-        let store = Arc::new(Measured::new(Arc::new(MemoryStore::new(500, true))));
+        let options = StoreOptions { max_bytes: 500, samples: true };
+        let store = Measured::new(Rc::new(AnyStore::Memory(MemoryStore::new(options))));
         let mut metrics = Metrics::default();
-        metrics.add(store.clone());
-        assert_eq!(metrics.text().unwrap().matches("\nstore_operations_total{").count(), 56);
+        metrics.add(store.metrics());
+        assert_eq!(metrics.text().unwrap().matches("\nstore_operations_total{").count(), 42);
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
             store.get(1).await.unwrap();
             store.get(99).await.unwrap();
-            store.all().await.unwrap();
+            store.list(0, 1_000).await.unwrap();
             store.find(&Query::default()).await.unwrap();
-            store.change(Change::Create(new("x"))).await.unwrap();
-            store.change(Change::Create(new(&"x".repeat(400)))).await.unwrap_err();
-            store.change(Change::Delete(99, Condition::default())).await.unwrap_err();
-            store.change(Change::DeleteCompleted).await.unwrap();
+            store.create(new("x")).await.unwrap();
+            store.create(new(&"x".repeat(400))).await.unwrap_err();
+            store.delete(99, &Condition::default()).await.unwrap_err();
+            store.delete_completed().await.unwrap();
         });
+        store.metrics();
         let text = metrics.text().unwrap();
         let more: Vec<_> = text.lines().filter(|line| !line.ends_with(" 0")).collect();
         let expected = [
             "# HELP store_operations_total What the store was asked to do.",
             "# TYPE store_operations_total counter",
             r#"store_operations_total{operation="get",outcome="ok"} 2"#,
-            r#"store_operations_total{operation="all",outcome="ok"} 1"#,
+            r#"store_operations_total{operation="list",outcome="ok"} 1"#,
             r#"store_operations_total{operation="find",outcome="ok"} 1"#,
             r#"store_operations_total{operation="create",outcome="ok"} 1"#,
             r#"store_operations_total{operation="create",outcome="full"} 1"#,
@@ -172,6 +230,8 @@ mod tests {
             "# HELP todos Todos in the store.",
             "# TYPE todos gauge",
             r#"todos{state="open"} 2"#,
+            "# HELP store_commit_duration_seconds Time from the start of a transaction until it is on the disk.",
+            "# TYPE store_commit_duration_seconds histogram",
         ];
         assert_eq!(more, expected);
     }

@@ -1,29 +1,26 @@
 //! A store that ends with the process.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::cell::RefCell;
+use std::rc::Rc;
 
-use super::collection::{AllTodos, Collection};
-use super::{Change, Count, Outcome, Page, Query, Store, StoreError};
-use todo_model::{Todo, TodoId};
+use todo_model::{NewTodo, Todo, TodoId, TodoUpdate};
 
-/// Keeps todos in memory.
+use crate::todos::{Journal, Todos};
+use crate::{
+    ChangeError, Condition, Count, Epoch, Page, Portion, Query, Store, StoreError, StoreOptions,
+    search,
+};
+
+/// Keeps todos in memory. Its epoch, and with it the ids that it has given out, end with the process.
 pub struct MemoryStore {
-    todos: Mutex<Collection>,
+    todos: RefCell<Todos>,
+    epoch: Epoch,
 }
 
 impl MemoryStore {
-    /// A store for `max_bytes` of texts, each todo counting 100 bytes more; with the two sample todos, or empty.
-    pub fn new(max_bytes: usize, samples: bool) -> Self {
-        let mut todos = Collection::new(max_bytes);
-        if samples {
-            todos.add_samples();
-        }
-        Self { todos: Mutex::new(todos) }
-    }
-
-    fn todos(&self) -> MutexGuard<'_, Collection> {
-        // A panic ends the process, so nobody ever sees a poisoned lock.
-        self.todos.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A new store.
+    pub fn new(options: StoreOptions) -> Self {
+        Self { todos: RefCell::new(Todos::of_new_store(options)), epoch: Epoch::random() }
     }
 }
 
@@ -32,28 +29,53 @@ impl Store for MemoryStore {
         "memory"
     }
 
-    async fn get(&self, id: TodoId) -> Result<Option<Arc<Todo>>, StoreError> {
-        Ok(self.todos().get(id).cloned())
+    fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
-    async fn all(&self) -> Result<AllTodos, StoreError> {
-        self.todos().all()
+    fn version(&self) -> Option<u64> {
+        Some(self.todos.borrow().version())
+    }
+
+    fn count(&self) -> Count {
+        self.todos.borrow().count()
+    }
+
+    async fn get(&self, id: TodoId) -> Result<Option<Rc<Todo>>, StoreError> {
+        Ok(self.todos.borrow().get(id).cloned())
+    }
+
+    async fn list(&self, after: TodoId, max_bytes: usize) -> Result<Portion, StoreError> {
+        Ok(self.todos.borrow().list(after, max_bytes))
     }
 
     async fn find(&self, query: &Query) -> Result<Page, StoreError> {
-        Ok(self.todos().find(query))
+        Ok(search::find(&self.todos, query).await)
     }
 
-    async fn change(&self, change: Change) -> Result<Outcome, StoreError> {
-        let (outcome, _) = self.todos().apply(change)?;
-        Ok(outcome)
+    async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError> {
+        self.todos.borrow_mut().create(new, &mut Journal::new())
+    }
+
+    async fn update(
+        &self,
+        id: TodoId,
+        update: TodoUpdate,
+        condition: &Condition,
+    ) -> Result<Rc<Todo>, ChangeError> {
+        self.todos.borrow_mut().update(id, update, condition, &mut Journal::new())
+    }
+
+    async fn delete(&self, id: TodoId, condition: &Condition) -> Result<(), ChangeError> {
+        self.todos.borrow_mut().delete(id, condition, &mut Journal::new())
+    }
+
+    async fn delete_completed(&self) -> Result<usize, StoreError> {
+        let ids = search::completed(&self.todos).await;
+        Ok(self.todos.borrow_mut().delete_completed(&ids, &mut Journal::new()))
     }
 
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
-    }
-
-    fn count(&self) -> Count {
-        self.todos().count()
     }
 }

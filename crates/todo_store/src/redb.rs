@@ -1,178 +1,194 @@
 //! A store in one file, by the redb database. What was answered is on the disk.
 //!
-//! All todos are in memory as well: reading waits for no more than the transaction in progress. Changes wait in a queue; one task takes all that
-//! are waiting, makes them in memory, writes them in one transaction with one `fsync`, and only then answers each. In
-//! between nothing else runs, as a WebAssembly module has one thread, so nobody sees what is not on the disk yet. When
-//! the disk fails, memory goes back to what it was.
+//! All todos are in memory as well, so reading waits for no more than the transaction in progress. Changes wait in a
+//! queue. One task takes all that are waiting, makes them in memory, writes them in one transaction with one `fsync`, and
+//! only then answers each. In between nothing else runs, as a WebAssembly module has one thread: nobody sees what is not
+//! on the disk yet. When the disk fails, the changes are reverted.
 
 mod check;
 mod database;
 mod disk;
 mod open;
-mod owner;
 mod tables;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
+use std::cell::RefCell;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
+use file_lease::{Lease, Status};
+use todo_model::{NewTodo, Todo, TodoId, TodoUpdate};
 use tokio::sync::{Notify, oneshot};
 
-use super::collection::{AllTodos, Collection};
-use super::{Change, Count, Outcome, Page, Query, Store, StoreError};
-use database::{Commits, TodoDatabase};
-use owner::{Owner, Standing};
-use todo_model::{Todo, TodoId};
+use crate::measured::Commits;
+use crate::todos::{Journal, Todos};
+use crate::{
+    ChangeError, Condition, Count, Epoch, Page, Portion, Query, Store, StoreError, search,
+};
+use database::TodoDatabase;
 
-pub use check::{Found, check};
-pub use open::OpenError;
+pub(crate) use check::{Found, check};
 
-/// How often the owner looks for somebody who asks whether it is alive: see [`Owner`].
+/// How often an idle store looks whether another server wants to know if it is alive: see [`file_lease`].
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How many completed todos are deleted in one transaction.
+const MAX_DELETED: usize = 1_000;
 
 /// A store in one file.
 ///
 /// [`run`](Self::run) must be running for changes to be made.
 pub struct RedbStore {
-    state: Mutex<State>,
-    queue: Mutex<Vec<Waiting>>,
+    todos: RefCell<Todos>,
+    database: RefCell<TodoDatabase>,
+    /// `None` where there is no file, in tests.
+    lease: Option<Rc<Lease>>,
+    queue: RefCell<Vec<Change>>,
     queued: Notify,
+    epoch: Epoch,
     commits: Arc<Commits>,
 }
 
-struct State {
-    todos: Collection,
-    database: TodoDatabase,
-    /// `None` where there is no file, in tests.
-    owner: Option<Owner>,
+/// A change that waits for the next transaction, and whom to tell what it came to.
+enum Change {
+    Create(NewTodo, oneshot::Sender<Result<Rc<Todo>, StoreError>>),
+    Update(TodoId, TodoUpdate, Condition, oneshot::Sender<Result<Rc<Todo>, ChangeError>>),
+    Delete(TodoId, Condition, oneshot::Sender<Result<(), ChangeError>>),
+    DeleteCompleted(Vec<TodoId>, oneshot::Sender<Result<usize, StoreError>>),
 }
 
-/// A change that waits for the next transaction, and whom to tell.
-struct Waiting {
-    change: Change,
-    reply: oneshot::Sender<Result<Outcome, StoreError>>,
-}
+/// Tells a client what its change came to, given what the transaction came to.
+type Reply = Box<dyn FnOnce(Result<(), StoreError>)>;
 
-/// The file belongs to another server now: this one must end.
+/// Another server holds the store's file now: this one must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ousted;
+pub struct LeaseLost;
 
-impl fmt::Display for Ousted {
+impl fmt::Display for LeaseLost {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("another server has taken over the store's file, so this one ends")
     }
 }
 
-impl std::error::Error for Ousted {}
+impl std::error::Error for LeaseLost {}
 
 impl RedbStore {
-    fn new(todos: Collection, database: TodoDatabase, owner: Option<Owner>) -> Self {
-        let commits = database.commits();
-        let state = Mutex::new(State { todos, database, owner });
-        Self { state, queue: Mutex::default(), queued: Notify::new(), commits }
+    fn new(todos: Todos, database: TodoDatabase, lease: Option<Rc<Lease>>) -> Self {
+        let (epoch, commits) = (database.epoch(), database.commits());
+        Self {
+            todos: RefCell::new(todos),
+            database: RefCell::new(database),
+            lease,
+            queue: RefCell::default(),
+            queued: Notify::new(),
+            epoch,
+            commits,
+        }
     }
 
     /// How long transactions took to get to the disk.
-    pub(super) fn commits(&self) -> &Commits {
-        &self.commits
+    pub(crate) fn commits(&self) -> Arc<Commits> {
+        self.commits.clone()
     }
 
-    /// Makes the changes that are waiting, for as long as the file is this server's.
-    pub async fn run(&self) -> Ousted {
-        let mut looked = Instant::now();
+    /// Makes the changes that are waiting, for as long as this server holds the file.
+    pub(crate) async fn run(&self) -> LeaseLost {
         loop {
             // Whoever is ready at the same time gets its change into this batch.
-            let _ = tokio::time::timeout(LOOK, self.queued.notified()).await;
-            let batch = std::mem::take(&mut *lock(&self.queue));
-            let mut state = lock(&self.state);
-            if !batch.is_empty() && state.commit(batch).is_err() {
-                return Ousted;
+            let waited = tokio::time::timeout(LOOK, self.queued.notified()).await;
+            let batch = self.queue.take();
+            if !batch.is_empty() {
+                if self.commit(batch).is_err() {
+                    return LeaseLost;
+                }
+            } else if waited.is_err() && self.lease_status() == Status::Lost {
+                return LeaseLost;
             }
-            if looked.elapsed() >= LOOK {
-                looked = Instant::now();
-                if state.standing() == Standing::Lost {
-                    return Ousted;
-                }
-                if let Some(owner) = &state.owner {
-                    owner.answer();
-                }
+            if let Some(lease) = &self.lease {
+                lease.tick();
             }
         }
     }
-}
 
-impl State {
     /// Makes all changes of `batch` in one transaction.
-    fn commit(&mut self, batch: Vec<Waiting>) -> Result<(), Ousted> {
-        if self.standing() == Standing::Lost {
-            return Err(Ousted);
+    fn commit(&self, batch: Vec<Change>) -> Result<(), LeaseLost> {
+        if self.lease_status() == Status::Lost {
+            return Err(LeaseLost);
         }
-        let (changes, replies): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|waiting| (waiting.change, waiting.reply)).unzip();
-        let results = self.make(changes);
-        // An answer may leave only if the file was still ours after the last write to it: whoever takes it over copies it
-        // after that, and so has what was written.
-        let standing = self.standing();
-        if standing == Standing::Lost {
-            return Err(Ousted);
-        }
-        for (reply, result) in replies.into_iter().zip(results) {
-            let result = if standing == Standing::Ours { result } else { Err(StoreError::Failed) };
-            // A client that is gone does not want to know.
-            let _ = reply.send(result);
+        let (replies, outcome) = self.transact(batch);
+        // A response may leave only if the lease was held after the last write: whoever takes it over copies the file after
+        // that, and so has what was written.
+        let outcome = match self.lease_status() {
+            Status::Lost => return Err(LeaseLost),
+            Status::Unknown => Err(StoreError::Unavailable),
+            Status::Held => outcome,
+        };
+        for reply in replies {
+            reply(outcome);
         }
         Ok(())
     }
 
-    fn standing(&self) -> Standing {
-        self.owner.as_ref().map_or(Standing::Ours, Owner::standing)
+    fn transact(&self, batch: Vec<Change>) -> (Vec<Reply>, Result<(), StoreError>) {
+        let (mut todos, mut database) = (self.todos.borrow_mut(), self.database.borrow_mut());
+        let recovered = database.recover(&todos);
+        let mut journal = Journal::new();
+        let replies = batch.into_iter().map(|change| change.apply(&mut todos, &mut journal));
+        let replies: Vec<_> = replies.collect();
+        let outcome = recovered.and_then(|()| match journal.is_empty() {
+            true => Ok(()),
+            false => database.write(&journal, todos.next_id()),
+        });
+        if outcome.is_err() {
+            todos.revert(journal);
+        }
+        (replies, outcome)
     }
 
-    fn check(&mut self) -> Result<(), StoreError> {
-        if self.standing() != Standing::Ours {
-            return Err(StoreError::Failed);
-        }
-        if !self.database.is_in_doubt() {
-            return Ok(());
-        }
-        let next_id = self.todos.next_id();
-        let prepared = self.database.prepare(&mut self.todos);
-        match prepared.and_then(|()| self.database.write(&[], next_id)) {
-            // Whatever does not need more room is served.
-            Err(StoreError::NoSpace) => Ok(()),
-            result => result,
-        }
+    fn lease_status(&self) -> Status {
+        self.lease.as_ref().map_or(Status::Held, |lease| lease.status())
     }
 
-    fn make(&mut self, changes: Vec<Change>) -> Vec<Result<Outcome, StoreError>> {
-        let count = changes.len();
-        if let Err(error) = self.database.prepare(&mut self.todos) {
-            return vec![Err(error); count];
-        }
-        let mut effects = Vec::new();
-        let mut results = Vec::with_capacity(count);
-        for change in changes {
-            results.push(self.todos.apply(change).map(|(outcome, more)| {
-                effects.extend(more);
-                outcome
-            }));
-        }
-        if effects.is_empty() {
-            return results;
-        }
-        if let Err(error) = self.database.write(&effects, self.todos.next_id()) {
-            self.todos.revert(effects);
-            return vec![Err(error); count];
-        }
-        results
+    /// Puts a change into the queue, and waits until it is made.
+    async fn submit<T, E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Change,
+    ) -> Result<T, E> {
+        let (reply, result) = oneshot::channel();
+        self.queue.borrow_mut().push(change(reply));
+        self.queued.notify_one();
+        result.await.unwrap_or_else(|_| Err(StoreError::Unavailable.into()))
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic ends the process, so nobody ever sees a poisoned lock.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Change {
+    fn apply(self, todos: &mut Todos, journal: &mut Journal) -> Reply {
+        match self {
+            Self::Create(new, reply) => prepare(reply, todos.create(new, journal)),
+            Self::Update(id, update, condition, reply) => {
+                prepare(reply, todos.update(id, update, &condition, journal))
+            }
+            Self::Delete(id, condition, reply) => {
+                prepare(reply, todos.delete(id, &condition, journal))
+            }
+            Self::DeleteCompleted(ids, reply) => {
+                prepare(reply, Ok(todos.delete_completed(&ids, journal)))
+            }
+        }
+    }
+}
+
+fn prepare<T: 'static, E: From<StoreError> + 'static>(
+    reply: oneshot::Sender<Result<T, E>>,
+    result: Result<T, E>,
+) -> Reply {
+    Box::new(move |outcome| {
+        // A client that is gone does not want to know.
+        let _ = reply.send(outcome.map_err(E::from).and(result));
+    })
 }
 
 impl Store for RedbStore {
@@ -180,30 +196,60 @@ impl Store for RedbStore {
         "redb"
     }
 
-    async fn get(&self, id: TodoId) -> Result<Option<Arc<Todo>>, StoreError> {
-        Ok(lock(&self.state).todos.get(id).cloned())
+    fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
-    async fn all(&self) -> Result<AllTodos, StoreError> {
-        lock(&self.state).todos.all()
-    }
-
-    async fn find(&self, query: &Query) -> Result<Page, StoreError> {
-        Ok(lock(&self.state).todos.find(query))
-    }
-
-    async fn change(&self, change: Change) -> Result<Outcome, StoreError> {
-        let (reply, result) = oneshot::channel();
-        lock(&self.queue).push(Waiting { change, reply });
-        self.queued.notify_one();
-        result.await.unwrap_or(Err(StoreError::Failed))
-    }
-
-    async fn check(&self) -> Result<(), StoreError> {
-        lock(&self.state).check()
+    fn version(&self) -> Option<u64> {
+        Some(self.todos.borrow().version())
     }
 
     fn count(&self) -> Count {
-        lock(&self.state).todos.count()
+        self.todos.borrow().count()
+    }
+
+    async fn get(&self, id: TodoId) -> Result<Option<Rc<Todo>>, StoreError> {
+        Ok(self.todos.borrow().get(id).cloned())
+    }
+
+    async fn list(&self, after: TodoId, max_bytes: usize) -> Result<Portion, StoreError> {
+        Ok(self.todos.borrow().list(after, max_bytes))
+    }
+
+    async fn find(&self, query: &Query) -> Result<Page, StoreError> {
+        Ok(search::find(&self.todos, query).await)
+    }
+
+    async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError> {
+        self.submit(|reply| Change::Create(new, reply)).await
+    }
+
+    async fn update(
+        &self,
+        id: TodoId,
+        update: TodoUpdate,
+        condition: &Condition,
+    ) -> Result<Rc<Todo>, ChangeError> {
+        self.submit(|reply| Change::Update(id, update, condition.clone(), reply)).await
+    }
+
+    async fn delete(&self, id: TodoId, condition: &Condition) -> Result<(), ChangeError> {
+        self.submit(|reply| Change::Delete(id, condition.clone(), reply)).await
+    }
+
+    async fn delete_completed(&self) -> Result<usize, StoreError> {
+        let mut deleted = 0;
+        for ids in search::completed(&self.todos).await.chunks(MAX_DELETED) {
+            deleted += self.submit(|reply| Change::DeleteCompleted(ids.to_vec(), reply)).await?;
+        }
+        Ok(deleted)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        if self.lease_status() != Status::Held {
+            return Err(StoreError::Unavailable);
+        }
+        let todos = self.todos.borrow();
+        self.database.borrow_mut().check(&todos)
     }
 }

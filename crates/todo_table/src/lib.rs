@@ -20,13 +20,15 @@ type Value<'a> = (&'a str, &'a str, bool, u64, u64);
 const TODOS: TableDefinition<u64, Value<'static>> = TableDefinition::new("todos");
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
-/// The form of the tables above. A program knows its own and all earlier ones.
-const SCHEMA: u64 = 1;
+/// The form of the tables above. A program knows its own and all earlier ones: 1 had no epoch.
+const SCHEMA: u64 = 2;
+const SCHEMA_WITHOUT_EPOCH: u64 = 1;
 
 /// The entries of [`META`].
 const SCHEMA_KEY: &str = "schema";
 const NEXT_ID_KEY: &str = "next_id";
 const TRANSACTIONS_KEY: &str = "transactions";
+const EPOCH_KEY: &str = "epoch";
 
 /// Pages that redb keeps in memory, in bytes. It reads only the way to what it writes: the todos are in memory anyway.
 const CACHE: usize = 4 * 1024 * 1024;
@@ -64,6 +66,8 @@ pub struct Header {
     pub next_id: u64,
     /// How many transactions there were, so that one whose outcome is not known can be looked for.
     pub transactions: u64,
+    /// What tells the ids and revisions in this table from those in others.
+    pub epoch: u64,
 }
 
 /// How much of a file is looked at when it is opened.
@@ -136,11 +140,16 @@ impl Table {
         Ok(meta.get(TRANSACTIONS_KEY)?.map_or(0, |value| value.value()))
     }
 
-    /// Reads all rows, in the order of their ids. `take` tells whether it is content with one.
+    /// Reads all rows, in the order of their ids. `take` tells whether it accepts one. A table from before there were
+    /// epochs gets `new_epoch`, which the next [`write`](Self::write) puts into it.
     ///
     /// # Errors
     /// [`ReadError`] says what is wrong with the contents, or with reading them.
-    pub fn read(&self, take: &mut dyn FnMut(Row<'_>) -> bool) -> Result<Header, ReadError> {
+    pub fn read(
+        &self,
+        new_epoch: u64,
+        take: &mut dyn FnMut(Row<'_>) -> bool,
+    ) -> Result<Header, ReadError> {
         let transaction = self.0.begin_read()?;
         let meta = match transaction.open_table(META) {
             Ok(meta) => meta,
@@ -150,10 +159,11 @@ impl Table {
         let entry = |key| -> Result<u64, ReadError> {
             meta.get(key)?.map(|value| value.value()).ok_or(ReadError::Foreign)
         };
-        match entry(SCHEMA_KEY)? {
-            SCHEMA => {}
+        let epoch = match entry(SCHEMA_KEY)? {
+            SCHEMA => entry(EPOCH_KEY)?,
+            SCHEMA_WITHOUT_EPOCH => new_epoch,
             other => return Err(ReadError::Newer(other)),
-        }
+        };
         let next_id = entry(NEXT_ID_KEY)?;
         for item in transaction.open_table(TODOS)?.iter()? {
             let (id, value) = item?;
@@ -164,7 +174,7 @@ impl Table {
                 return Err(ReadError::Invalid(id));
             }
         }
-        Ok(Header { next_id, transactions: entry(TRANSACTIONS_KEY)? })
+        Ok(Header { next_id, transactions: entry(TRANSACTIONS_KEY)?, epoch })
     }
 
     /// Makes changes, all or none, and waits until they are on the disk.
@@ -190,6 +200,7 @@ impl Table {
                 (SCHEMA_KEY, SCHEMA),
                 (NEXT_ID_KEY, header.next_id),
                 (TRANSACTIONS_KEY, header.transactions),
+                (EPOCH_KEY, header.epoch),
             ] {
                 meta.insert(key, value)?;
             }

@@ -10,8 +10,7 @@ use redb::{Database, TableDefinition};
 use regex_lite::Regex;
 use tempfile::TempDir;
 
-const CHECKED: &str =
-    "todo: todos are kept in /data/todos.redb, because the folder /data can be written to\n";
+const CHECKED: &str = "todo: todos are kept in /data/todos.redb\n";
 
 fn check_with(builder: Builder) -> Exit {
     builder.argument("--check").run()
@@ -46,13 +45,13 @@ fn fixture() -> Vec<u8> {
 }
 
 /// What a later release may write.
-fn of_schema_2() -> Vec<u8> {
+fn of_schema_3() -> Vec<u8> {
     let folder = folder_with(&fixture());
     let file = folder.path().join("todos.redb");
     let database = Database::open(&file).unwrap();
     let transaction = database.begin_write().unwrap();
     let meta: TableDefinition<&str, u64> = TableDefinition::new("meta");
-    transaction.open_table(meta).unwrap().insert("schema", 2).unwrap();
+    transaction.open_table(meta).unwrap().insert("schema", 3).unwrap();
     transaction.commit().unwrap();
     drop(database);
     fs::read(file).unwrap()
@@ -111,9 +110,7 @@ fn check_tells_all_bad_settings() {
 fn check_passes_without_settings_and_without_a_folder() {
     let exit = check_with(Server::builder());
     assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""));
-    let expected =
-        "todo: todos end with the process, because there is no folder /data to write to\n";
-    assert_eq!(exit.stdout, expected);
+    assert_eq!(exit.stdout, "todo: todos are in memory and end with the process\n");
 }
 
 #[test]
@@ -155,8 +152,8 @@ fn check_fails_where_a_start_would() {
     }
     assert!(refused(&damaged).starts_with("it is damaged"));
     assert!(refused(&fixture()[..5_000]).starts_with("it is damaged"));
-    let expected = "it comes from a newer version of this program (schema 2, not 1)";
-    assert_eq!(refused(&of_schema_2()), expected);
+    let expected = "it comes from a newer version of this program (schema 3, not 2)";
+    assert_eq!(refused(&of_schema_3()), expected);
 }
 
 #[test]
@@ -169,10 +166,10 @@ fn check_fails_where_the_folder_cannot_be_written_to() {
     assert_eq!((exit.code, exit.stdout.as_str()), (Some(74), ""));
     let expected = "todo: cannot keep todos in /data/todos.redb: its folder cannot be written to: ";
     assert!(exit.stderr.starts_with(expected), "{}", exit.stderr);
-    // Left to itself, a start does without.
+    // Also left to itself, a start does not do without.
     let exit = check_with(builder());
-    assert_eq!(exit.code, Some(0));
-    assert!(exit.stdout.starts_with("todo: todos end with the process"), "{}", exit.stdout);
+    assert_eq!(exit.code, Some(74));
+    assert!(exit.stderr.starts_with(expected), "{}", exit.stderr);
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn every_line_is_json_where_it_is_to_be() {
     server.wait_for_log("HEAD", 1);
     let lines: Vec<Value> =
         server.output().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines[0]["message"].as_str().unwrap().starts_with("todos end with the process"));
+    assert!(lines[0]["message"].as_str().unwrap().starts_with("todos are in memory"));
     assert!(lines[1]["message"].as_str().unwrap().contains(" listens on http://127.0.0.1:"));
     let line = &lines[2];
     let expected: [(&str, Value); 9] = [

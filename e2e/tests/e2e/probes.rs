@@ -30,9 +30,9 @@ fn a_server_that_cannot_read_its_lock_is_alive_and_not_ready_until_it_can_again(
     assert_eq!(client.get("/readyz").status, 200);
     // In one step each, as a lock that is gone would mean that the file is another server's.
     let [lock, kept, loop_] =
-        ["todos.redb.lock", "kept", "loop"].map(|name| folder.path().join(name));
+        ["todos.redb.lease.1", "kept", "loop"].map(|name| folder.path().join(name));
     fs::hard_link(&lock, &kept).unwrap();
-    symlink("todos.redb.lock", &loop_).unwrap();
+    symlink("todos.redb.lease.1", &loop_).unwrap();
     fs::rename(&loop_, &lock).unwrap();
     // A server that was reading the lock just now may be told the former state once.
     let mut answer = client.get("/readyz");

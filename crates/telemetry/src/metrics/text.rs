@@ -45,7 +45,7 @@ fn counter_type(line: &str) -> Option<&str> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::{Counter, Histogram, Metrics, Page, Source};
+    use super::super::{Counter, Encoder, Histogram, Metrics, Source};
     use super::*;
     use std::time::Duration;
 
@@ -55,14 +55,14 @@ mod tests {
     }
 
     impl Source for Everything {
-        fn show(&self, page: &mut Page<'_>) -> fmt::Result {
+        fn encode(&self, encoder: &mut Encoder<'_>) -> fmt::Result {
             let [first, second] = &self.counters;
             let samples = [([("kind", "a\"b\\c\nd")], first), ([("kind", "e")], second)];
-            page.counters("things_total", "Things counter.", samples)?;
-            page.counters("bare_total", "Without labels.", [([], first)])?;
-            page.counters("none_total", "Without samples.", [] as [([_; 1], _); 0])?;
-            page.gauges("now", "At the moment.", [([("a", "1"), ("b", "2")], 7)])?;
-            page.histograms("took_seconds", "Time.", [([("way", "up")], &self.histogram)])
+            encoder.counters("things_total", "Things counter.", samples)?;
+            encoder.counters("bare_total", "Without labels.", [([], first)])?;
+            encoder.counters("none_total", "Without samples.", [] as [([_; 1], _); 0])?;
+            encoder.gauges("now", "At the moment.", [([("a", "1"), ("b", "2")], 7)])?;
+            encoder.histograms("took_seconds", "Time.", [([("way", "up")], &self.histogram)])
         }
     }
 
@@ -104,8 +104,8 @@ took_seconds_bucket{le=\"+Inf\",way=\"up\"} 1
     fn a_counter_must_be_named_as_one() {
         struct Wrong;
         impl Source for Wrong {
-            fn show(&self, page: &mut Page<'_>) -> fmt::Result {
-                page.counters("things", "Things.", [([], &Counter::default())])
+            fn encode(&self, encoder: &mut Encoder<'_>) -> fmt::Result {
+                encoder.counters("things", "Things.", [([], &Counter::default())])
             }
         }
         let mut metrics = Metrics::default();

@@ -1,16 +1,20 @@
-//! How a file is looked at without changing it, its folder or the work of its owner: a copy in memory is opened.
+//! How a file is looked at without changing it, its folder or the work of its holder: it is opened through an overlay,
+//! which keeps what redb writes in memory.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use todo_table::{InMemoryBackend, StorageBackend as _};
+use todo_table::StorageBackend;
 
 use super::disk::Storage;
-use super::open::{OpenError, has_magic, open_database};
-use super::owner;
+use super::open::{Source, open_table};
+use super::tables;
+use crate::OpenError;
 
 /// How often a file is read that changes meanwhile, and the time in between.
 const TRIES: usize = 20;
@@ -21,54 +25,52 @@ const HEADER: usize = 4_096;
 
 /// What [`check`] finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// The number of todos. `None` when there is no file, which a start makes.
-    pub todos: Option<usize>,
+    pub(crate) todos: Option<usize>,
     /// A server uses the file, or was killed while it did. Which of them is for the next start to find out.
-    pub has_owner: bool,
+    pub(crate) has_holder: bool,
 }
 
 /// Finds out whether `file` can be opened as a store, as far as that shows without writing. That its folder can be written
 /// to is for the caller to know.
 ///
 /// # Errors
-/// [`OpenError`] when the file is no store, is damaged, comes from a newer version or cannot be read; or when its owner
+/// [`OpenError`] when the file is no store, is damaged, comes from a newer version or cannot be read; or when its holder
 /// writes to it all the time.
-pub fn check(file: &Path) -> Result<Found, OpenError> {
-    let failed = |reason: String| OpenError::new(file, reason);
+pub(crate) fn check(file: &Path) -> Result<Found, OpenError> {
+    let failed = |reason: String| OpenError::new(file.display(), reason);
     let unreadable = |error: io::Error| failed(format!("it cannot be read: {error}"));
-    let has_owner = owner::has_lock(file).map_err(unreadable)?;
-    match has_magic(file) {
-        Ok(true) => {}
-        Ok(false) => return Err(failed("it is not a database of todos".to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Found { todos: None, has_owner });
-        }
-        Err(error) => return Err(unreadable(error)),
+    let path = file_lease::resolve(file).map_err(unreadable)?;
+    let has_holder = file_lease::has_holder(&path).map_err(unreadable)?;
+    if Source::of(&path).map_err(failed)? == Source::Nothing {
+        return Ok(Found { todos: None, has_holder });
     }
-    match judge(|| snapshot(file), PAUSE) {
-        Ok(todos) => Ok(Found { todos: Some(todos), has_owner }),
-        Err(reason) => Err(failed(reason)),
-    }
+    let header = || {
+        let mut bytes = Vec::new();
+        File::open(&path)?.take(HEADER as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let overlay = || Ok(Storage::new(Overlay::new(File::open(&path)?)?));
+    let todos = judge(overlay, header, PAUSE).map_err(failed)?;
+    Ok(Found { todos: Some(todos), has_holder })
 }
 
-/// What was in a file, and whether it was that at any one time.
-pub(super) struct Snapshot {
-    pub(super) copy: Storage,
-    pub(super) is_whole: bool,
-}
-
-/// How many todos are in the first snapshot that can be opened.
+/// How many todos are in a file, if all of it can be read at a time when its `header` does not change.
 pub(super) fn judge(
-    mut snapshot: impl FnMut() -> io::Result<Snapshot>,
+    mut open: impl FnMut() -> io::Result<Storage>,
+    mut header: impl FnMut() -> io::Result<Vec<u8>>,
     pause: Duration,
 ) -> Result<usize, String> {
+    let unreadable = |error: io::Error| format!("it cannot be read: {error}");
     for _ in 0..TRIES {
-        let Snapshot { copy, is_whole } =
-            snapshot().map_err(|error| format!("it cannot be read: {error}"))?;
-        match open_database(copy, false, usize::MAX, false) {
-            Ok((_, contents)) => return Ok(contents.todos.len()),
-            Err(reason) if is_whole => return Err(reason),
+        let before = header().map_err(unreadable)?;
+        let storage = open().map_err(unreadable)?;
+        let found = open_table(storage)
+            .and_then(|table| tables::count(&table).map_err(|error| error.to_string()));
+        match found {
+            Ok(todos) => return Ok(todos),
+            Err(reason) if header().map_err(unreadable)? == before => return Err(reason),
             // Parts of different transactions.
             Err(_) => thread::sleep(pause),
         }
@@ -76,34 +78,109 @@ pub(super) fn judge(
     Err("its server writes to it all the time, try again later".to_owned())
 }
 
-fn snapshot(file: &Path) -> io::Result<Snapshot> {
-    let before = header(file)?;
-    let copy = Storage::new(copy(file)?);
-    Ok(Snapshot { copy, is_whole: header(file)? == before })
+/// A file that is only read, and in memory what was written to it.
+#[derive(Debug)]
+struct Overlay(Mutex<OverlayState>);
+
+#[derive(Debug)]
+struct OverlayState {
+    file: File,
+    /// The length of the file that shows: what is behind it reads as zeros.
+    file_len: u64,
+    len: u64,
+    /// By the offset of their first byte. They do not overlap.
+    written: BTreeMap<u64, Vec<u8>>,
 }
 
-fn header(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?.take(HEADER as u64).read_to_end(&mut bytes)?;
-    Ok(bytes)
+impl Overlay {
+    fn new(file: File) -> io::Result<Self> {
+        let len = file.metadata()?.len();
+        Ok(Self(Mutex::new(OverlayState { file, file_len: len, len, written: BTreeMap::new() })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, OverlayState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn copy(file: &Path) -> io::Result<InMemoryBackend> {
-    let mut source = File::open(file)?;
-    let copy = InMemoryBackend::new();
-    copy.set_len(source.metadata()?.len())?;
-    let mut buffer = vec![0; 256 * 1024];
-    let mut offset = 0;
-    loop {
-        let count = source.read(&mut buffer)?;
-        let end = offset + count as u64;
-        if count == 0 {
-            return Ok(copy);
+impl OverlayState {
+    fn read(&mut self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let end = offset.saturating_add(out.len() as u64);
+        if end > self.len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if end > copy.len()? {
-            copy.set_len(end)?;
+        out.fill(0);
+        let from_file = usize::try_from(self.file_len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let from_file = from_file.min(out.len());
+        if let Some(out) = out.get_mut(..from_file).filter(|out| !out.is_empty()) {
+            self.file.seek(SeekFrom::Start(offset))?;
+            self.file.read_exact(out)?;
         }
-        copy.write(offset, buffer.get(..count).unwrap_or_default())?;
-        offset = end;
+        for (start, bytes) in self.written.range(..end) {
+            let skipped = usize::try_from(offset.saturating_sub(*start)).unwrap_or(usize::MAX);
+            let at = usize::try_from(start.saturating_sub(offset)).unwrap_or(usize::MAX);
+            let source = bytes.get(skipped..).unwrap_or_default();
+            let target = out.get_mut(at..).unwrap_or_default();
+            let count = source.len().min(target.len());
+            if let (Some(target), Some(source)) = (target.get_mut(..count), source.get(..count)) {
+                target.copy_from_slice(source);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u64, data: &[u8]) {
+        let end = offset.saturating_add(data.len() as u64);
+        self.len = self.len.max(end);
+        self.cut(offset, end);
+        self.written.insert(offset, data.to_vec());
+    }
+
+    fn set_len(&mut self, len: u64) {
+        self.cut(len, u64::MAX);
+        self.file_len = self.file_len.min(len);
+        self.len = len;
+    }
+
+    /// Leaves out what was written from `start` to `end`.
+    fn cut(&mut self, start: u64, end: u64) {
+        let overlapping = self.written.range(..end).filter_map(|(at, bytes)| {
+            (at.saturating_add(bytes.len() as u64) > start).then_some(*at)
+        });
+        for at in overlapping.collect::<Vec<_>>() {
+            let Some(bytes) = self.written.remove(&at) else { continue };
+            let before = usize::try_from(start.saturating_sub(at)).unwrap_or(usize::MAX);
+            let behind = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+            if let Some(rest) = bytes.get(behind..).filter(|rest| !rest.is_empty()) {
+                self.written.insert(end, rest.to_vec());
+            }
+            if let Some(rest) = bytes.get(..before).filter(|rest| !rest.is_empty()) {
+                self.written.insert(at, rest.to_vec());
+            }
+        }
+    }
+}
+
+impl StorageBackend for Overlay {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.state().len)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.state().read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.state().set_len(len);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.state().write(offset, data);
+        Ok(())
     }
 }

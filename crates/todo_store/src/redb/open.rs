@@ -1,154 +1,152 @@
 //! How a file becomes a store: everything is done on a copy, which takes the file's place only when all is well.
 
-use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::rc::Rc;
 
+use file_lease::{AcquireError, Acquisition, Lease, Status, Step};
 use todo_table::{Check, DatabaseError, MAGIC, StorageError, Table};
 
 use super::RedbStore;
 use super::database::TodoDatabase;
 use super::disk::{Disk as _, FileDisk, Storage};
-use super::owner::{OwnError, Owner, Standing};
-use super::tables::{self, Contents};
-use crate::collection::Collection;
-
-/// Why a file cannot be a store: one sentence that names it.
-#[derive(Debug)]
-pub struct OpenError {
-    file: PathBuf,
-    reason: String,
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "cannot keep todos in {}: {}", self.file.display(), self.reason)
-    }
-}
-
-impl std::error::Error for OpenError {}
-
-impl OpenError {
-    pub(crate) fn new(file: &Path, reason: String) -> Self {
-        Self { file: file.to_owned(), reason }
-    }
-}
+use super::tables::{self, Header};
+use crate::todos::Todos;
+use crate::{Epoch, OpenError, StoreOptions};
 
 impl RedbStore {
-    /// Opens the store in `file`, which is made if it is not there, with the two sample todos or empty. It takes
-    /// `max_bytes` of texts, each todo counting 100 bytes more; what is there already stays in any case.
+    /// Opens the store in `file`, which is made if it is not there. A symbolic link at `file` stays one: what it points to
+    /// is the store.
     ///
-    /// Waits for a second and a half if another server died as the file's owner.
+    /// Waits for [`file_lease::TERM`] if another server died while it held the file.
     ///
     /// # Errors
     /// [`OpenError`] when the file is no store, is damaged, comes from a newer version, cannot be read or written, or is
-    /// another server's. It is then what it was, byte for byte.
-    pub fn open(file: &Path, max_bytes: usize, samples: bool) -> Result<Self, OpenError> {
-        let failed = |reason: String| OpenError::new(file, reason);
-        let (owner, copy) = Owner::of(file).map_err(|error| {
+    /// held by another server. It is then what it was, byte for byte.
+    pub async fn open(file: &Path, options: StoreOptions) -> Result<Self, OpenError> {
+        let failed = |reason: String| OpenError::new(file.display(), reason);
+        let path = file_lease::resolve(file)
+            .map_err(|error| failed(format!("it cannot be followed: {error}")))?;
+        let source = Source::of(&path).map_err(failed)?;
+        let (lease, copy) = acquire(&path).await.map_err(|error| {
             failed(match error {
-                OwnError::InUse => "another server uses it".to_owned(),
-                OwnError::Io(error) => format!("its folder cannot be written to: {error}"),
+                AcquireError::InUse => "another server uses it".to_owned(),
+                AcquireError::Io(error) => format!("its folder cannot be written to: {error}"),
             })
         })?;
-        let disk = FileDisk::new(copy);
-        let (table, contents) =
-            open_copy(file, &disk, &owner, max_bytes, samples).map_err(failed)?;
+        let lease = Rc::new(lease);
+        let disk = FileDisk::new(path.clone(), lease.clone(), copy);
+        if source == Source::Database {
+            copy_to(&disk, &path, &lease).map_err(|error| {
+                failed(match error.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                        format!("opening it takes room for a copy beside it: {error}")
+                    }
+                    _ => format!("it cannot be copied: {error}"),
+                })
+            })?;
+        }
+        let storage = disk.open().map_err(|error| failed(error.to_string()))?;
+        let (table, todos, header) = open_database(storage, source, options).map_err(failed)?;
         // From here on the file of that name is the one that is open, unless another server has taken over meanwhile.
-        replace(file, &owner.copy())
-            .map_err(|error| failed(format!("it cannot be replaced: {error}")))?;
-        if owner.standing() != Standing::Ours {
+        lease.publish().map_err(|error| failed(format!("it cannot be replaced: {error}")))?;
+        if lease.status() != Status::Held {
             return Err(failed("another server has taken it over".to_owned()));
         }
-        let database = TodoDatabase::new(table, Box::new(disk), &contents);
-        Ok(Self::new(contents.into_collection(max_bytes), database, Some(owner)))
+        let database = TodoDatabase::new(table, Box::new(disk), header);
+        Ok(Self::new(todos, database, Some(lease)))
     }
 }
 
-fn open_copy(
-    file: &Path,
-    disk: &FileDisk,
-    owner: &Owner,
-    max_bytes: usize,
-    samples: bool,
-) -> Result<(Table, Contents), String> {
-    let is_new = match has_magic(file) {
-        Ok(true) => false,
-        Ok(false) => return Err("it is not a database of todos".to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-        Err(error) => return Err(format!("it cannot be read: {error}")),
-    };
-    if !is_new {
-        copy(file, disk, owner).map_err(|error| match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                format!("opening it takes room for a copy beside it: {error}")
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Nothing.
+    Nothing,
+    /// What begins like a database of redb.
+    Database,
+}
+
+impl Source {
+    /// Looks at the start of the file, if there is one.
+    ///
+    /// # Errors
+    /// One sentence that says why it cannot be a store.
+    pub(super) fn of(path: &Path) -> Result<Self, String> {
+        let unreadable = |error: io::Error| format!("it cannot be read: {error}");
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Nothing),
+            Err(error) => return Err(unreadable(error)),
+            // Opening a pipe would wait for its other end.
+            Ok(metadata) if !metadata.is_file() => {
+                return Err("it is not a regular file".to_owned());
             }
-            _ => format!("it cannot be copied: {error}"),
-        })?;
+            Ok(_) => {}
+        }
+        let mut start = Vec::new();
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(unreadable)?;
+        if start == MAGIC {
+            Ok(Self::Database)
+        } else {
+            Err("it is not a database of todos".to_owned())
+        }
     }
-    let storage = disk.open().map_err(|error| error.to_string())?;
-    let opened = open_database(storage, is_new, max_bytes, samples);
-    owner.answer();
-    opened
+}
+
+async fn acquire(path: &Path) -> Result<(Lease, File), AcquireError> {
+    let mut acquisition = Acquisition::begin(path)?;
+    loop {
+        match acquisition.step()? {
+            Step::Wait(time) => tokio::time::sleep(time).await,
+            Step::Acquired(lease, copy) => return Ok((lease, copy)),
+        }
+    }
 }
 
 /// Opens what is in `storage`, or makes a new database there.
 pub(super) fn open_database(
     storage: Storage,
-    is_new: bool,
-    max_bytes: usize,
-    samples: bool,
-) -> Result<(Table, Contents), String> {
-    let table = Table::open(storage, Check::Everything).map_err(|error| match error {
+    source: Source,
+    options: StoreOptions,
+) -> Result<(Table, Todos, Header), String> {
+    let unwritable = |error| format!("it cannot be written: {error}");
+    let table = open_table(storage)?;
+    if source == Source::Nothing {
+        let todos = Todos::of_new_store(options);
+        let epoch = Epoch::random().into();
+        let header = Header { next_id: todos.next_id(), transactions: 1, epoch };
+        tables::write_all(&table, todos.by_id(), header).map_err(unwritable)?;
+        return Ok((table, todos, header));
+    }
+    let mut todos = Todos::new(options.max_bytes);
+    let found = tables::read(&table, &mut todos).map_err(|error| error.to_string())?;
+    // Puts the epoch into a file from before there were epochs.
+    let header = Header { transactions: found.transactions + 1, ..found };
+    tables::write(&table, &[], header).map_err(unwritable)?;
+    Ok((table, todos, header))
+}
+
+pub(super) fn open_table(storage: Storage) -> Result<Table, String> {
+    Table::open(storage, Check::Everything).map_err(|error| match error {
         DatabaseError::Storage(StorageError::Corrupted(reason)) => {
             format!("it is damaged: {reason}")
         }
         error => format!("it is damaged or cannot be read: {error}"),
-    })?;
-    if is_new {
-        let mut todos = Collection::new(max_bytes);
-        let effects = if samples { todos.add_samples() } else { Vec::new() };
-        tables::write(&table, &effects, todos.next_id(), 1)
-            .map_err(|error| format!("it cannot be written: {error}"))?;
-    }
-    let contents = tables::read(&table).map_err(|error| error.to_string())?;
-    Ok((table, contents))
+    })
 }
 
-/// Whether `file` begins like a database of redb. Saves copying what is none.
-pub(super) fn has_magic(file: &Path) -> io::Result<bool> {
-    let mut start = Vec::new();
-    File::open(file)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
-    Ok(start == MAGIC)
-}
-
-/// Copies `file` to `disk`, and answers those who knock meanwhile.
-fn copy(file: &Path, disk: &FileDisk, owner: &Owner) -> io::Result<()> {
-    const LOOK: Duration = Duration::from_millis(100);
-    let (mut source, mut target) = (File::open(file)?, disk.file());
+/// Copies the file at `path` to `disk`, and answers challenges meanwhile.
+fn copy_to(disk: &FileDisk, path: &Path, lease: &Lease) -> io::Result<()> {
+    let (mut source, mut target) = (File::open(path)?, disk.file());
     let mut buffer = vec![0; 256 * 1024];
-    let mut looked = Instant::now();
     loop {
         let count = source.read(&mut buffer)?;
         if count == 0 {
             return target.sync_all();
         }
         target.write_all(buffer.get(..count).unwrap_or_default())?;
-        if looked.elapsed() >= LOOK {
-            looked = Instant::now();
-            owner.answer();
-        }
+        lease.tick();
     }
-}
-
-fn replace(file: &Path, copy: &Path) -> io::Result<()> {
-    fs::rename(copy, file)?;
-    // The new name must be on the disk before the first answer. Not every system lets a folder be opened for that; on
-    // the others it gets there with the first transaction.
-    if let Some(Ok(folder)) = file.parent().map(File::open) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
 }

@@ -1,51 +1,50 @@
 //! What is in the database: how todos get in and out.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
-use todo_table::{Change, Error, Header, ReadError, Row, Table};
-
-use crate::collection::{Collection, Effect};
 use clock::Timestamp;
-use todo_model::{Description, Title, Todo, TodoId};
+use todo_model::{Description, Title, Todo};
+use todo_table::{Change, Error, ReadError, Row, Table};
 
-/// Everything that is in a database.
-pub(super) struct Contents {
-    pub(super) todos: Vec<Arc<Todo>>,
-    pub(super) next_id: TodoId,
-    /// How many transactions there were, so that one whose outcome is not known can be looked for.
-    pub(super) transactions: u64,
-}
+use crate::Epoch;
+use crate::todos::{Effect, Todos};
 
-impl Contents {
-    pub(super) fn into_collection(self, max_bytes: usize) -> Collection {
-        Collection::restore(self.todos, self.next_id, max_bytes)
-    }
-}
+pub(super) use todo_table::Header;
 
-/// Reads everything.
-pub(super) fn read(table: &Table) -> Result<Contents, ReadError> {
-    let mut todos = Vec::new();
-    let Header { next_id, transactions } = table.read(&mut |row| {
-        let todo = from_row(row).map(Arc::new);
+/// Reads everything, and gives `todos` what it finds.
+pub(super) fn read(table: &Table, todos: &mut Todos) -> Result<Header, ReadError> {
+    let header = table.read(Epoch::random().into(), &mut |row| {
+        let todo = from_row(row);
         let is_valid = todo.is_some();
-        todos.extend(todo);
+        todo.into_iter().for_each(|todo| todos.restore(todo));
         is_valid
     })?;
-    Ok(Contents { todos, next_id, transactions })
+    todos.set_next_id(header.next_id);
+    Ok(header)
+}
+
+/// How many todos there are, if all of them can be read.
+pub(super) fn count(table: &Table) -> Result<usize, ReadError> {
+    let mut count = 0;
+    table.read(0, &mut |row| {
+        count += 1;
+        from_row(row).is_some()
+    })?;
+    Ok(count)
 }
 
 /// Writes what was done, all or nothing, and waits until it is on the disk.
-pub(super) fn write(
-    table: &Table,
-    effects: &[Effect],
-    next_id: TodoId,
-    transactions: u64,
-) -> Result<(), Error> {
+pub(super) fn write(table: &Table, effects: &[Effect], header: Header) -> Result<(), Error> {
     let mut changes = effects.iter().map(|effect| match &effect.after {
         Some(todo) => Change::Put(to_row(todo)),
         None => Change::Remove(effect.id),
     });
-    table.write(&mut changes, Header { next_id, transactions })
+    table.write(&mut changes, header)
+}
+
+/// Writes all todos into an empty table, and waits until they are on the disk.
+pub(super) fn write_all(table: &Table, todos: &[Rc<Todo>], header: Header) -> Result<(), Error> {
+    table.write(&mut todos.iter().map(|todo| Change::Put(to_row(todo))), header)
 }
 
 fn to_row(todo: &Todo) -> Row<'_> {

@@ -1,16 +1,16 @@
-//! The web page: `GET /` as browsers see it. `build.rs` joins it from the files in `page/`.
+//! The web page: `GET /` as browsers see it. `build.rs` joins it from the files in `web_page/`.
 
+use hyper::Response;
 use hyper::body::Bytes;
 use hyper::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap,
-    HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use hyper::{Response, StatusCode};
 
 use super::error::ApiError;
-use super::etag::Validity;
+use super::etag::unless_matched;
 use super::negotiate::{accepts_gzip, prefers_html};
-use http_server::Payload;
+use http_server::ResponseBody;
 
 const PLAIN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html"));
 const GZIP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html.gz"));
@@ -30,13 +30,12 @@ const POLICY: &str = concat!(
      require-trusted-types-for 'script'; trusted-types 'none'",
 );
 
-const HEADERS: [(HeaderName, &str); 7] = [
+const HEADERS: [(HeaderName, &str); 6] = [
     (CONTENT_TYPE, "text/html; charset=utf-8"),
     // Kept, but asked for again each time: a new server may have a new page.
     (CACHE_CONTROL, "no-cache"),
     (CONTENT_SECURITY_POLICY, POLICY),
     (REFERRER_POLICY, "no-referrer"),
-    (VARY, "Accept, Accept-Encoding"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
 ];
@@ -45,31 +44,21 @@ const HEADERS: [(HeaderName, &str); 7] = [
 ///
 /// # Errors
 /// 400 for a malformed condition, 412 for an `If-Match` that names another page.
-pub fn page(headers: &HeaderMap) -> Result<Option<Response<Payload>>, ApiError> {
+pub fn response(headers: &HeaderMap) -> Result<Option<Response<ResponseBody>>, ApiError> {
     if !prefers_html(headers) {
         return Ok(None);
     }
     let is_gzip = accepts_gzip(headers);
     let (body, etag) = if is_gzip { (GZIP, GZIP_ETAG) } else { (PLAIN, PLAIN_ETAG) };
-    let mut answer = match Validity::of(headers, etag)? {
-        Validity::Fresh => {
-            let mut answer = Response::new(Payload::empty());
-            *answer.status_mut() = StatusCode::NOT_MODIFIED;
-            answer
-        }
-        Validity::Stale => Response::new(Payload::from(Bytes::from_static(body))),
-        Validity::Unwanted => {
-            let message = "the page has another ETag than the request asks for";
-            return Err(ApiError::new(StatusCode::PRECONDITION_FAILED, message));
-        }
-    };
-    let answer_headers = answer.headers_mut();
+    let page = || Response::new(ResponseBody::from(Bytes::from_static(body)));
+    let mut response = unless_matched(headers, etag, page)?;
+    let response_headers = response.headers_mut();
     for (name, value) in HEADERS {
-        answer_headers.insert(name, HeaderValue::from_static(value));
+        response_headers.insert(name, HeaderValue::from_static(value));
     }
-    answer_headers.insert(ETAG, HeaderValue::from_static(etag));
+    response_headers.insert(ETAG, HeaderValue::from_static(etag));
     if is_gzip {
-        answer_headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response_headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    Ok(Some(answer))
+    Ok(Some(response))
 }

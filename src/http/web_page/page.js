@@ -13,7 +13,7 @@ const TEXT = {
     conflict: "Changed elsewhere", conflictWhy: "The server has another version now. Yours is below it.", take: "Use the server's", keep: "Save mine over it",
     lookAgain: "Changed elsewhere, so not deleted", gone: "Deleted elsewhere", again: "Add as a new todo",
     access: "Access token", accessWhy: "The server asks for it. It is kept until you close this tab.", token: "Token",
-    memory: "In memory only", redb: "Saved on disk", native: "Native code", interpreted: "Interpreted", up: "Up", away: "Not reachable",
+    memory: "In memory only", redb: "Saved on disk", up: "Up", away: "Not reachable",
     keys: "Keyboard", keyList: "List: ↑ ↓ Home End move, Space completes, F2 edits, Delete deletes. Editing: Ctrl+Enter saves, Esc cancels.",
   },
   ko: {
@@ -29,7 +29,7 @@ const TEXT = {
     conflict: "다른 곳에서 변경됨", conflictWhy: "서버에 다른 버전이 있습니다. 내 버전은 그 아래에 있습니다.", take: "서버 버전 사용", keep: "내 버전으로 저장",
     lookAgain: "다른 곳에서 변경되어 삭제하지 않음", gone: "다른 곳에서 삭제됨", again: "새 할 일로 추가",
     access: "접근 토큰", accessWhy: "서버가 토큰을 요구합니다. 이 탭을 닫을 때까지만 보관합니다.", token: "토큰",
-    memory: "메모리에만 저장", redb: "디스크에 저장", native: "네이티브 코드", interpreted: "인터프리터", up: "가동", away: "연결 안 됨",
+    memory: "메모리에만 저장", redb: "디스크에 저장", up: "가동", away: "연결 안 됨",
     keys: "키보드", keyList: "목록: ↑ ↓ Home End 이동, Space 완료, F2 수정, Delete 삭제. 수정 중: Ctrl+Enter 저장, Esc 취소.",
   },
 };
@@ -199,7 +199,7 @@ function duration(go) {
 async function showServer() {
   try {
     const info = await api("GET", "/");
-    const facts = [text[info.execution] ?? info.execution, text[info.store] ?? info.store, `${text.up} ${duration(info.uptime)}`];
+    const facts = [text[info.store] ?? info.store, `${text.up} ${duration(info.uptime)}`];
     $("#server").classList.remove("off");
     $("#server").replaceChildren(...facts.map(span));
   } catch (error) {

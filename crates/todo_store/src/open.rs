@@ -1,0 +1,237 @@
+//! The store that the settings name.
+
+use std::fmt::{self, Display};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use todo_model::{NewTodo, Todo, TodoId, TodoUpdate};
+
+use crate::measured::Commits;
+use crate::redb::{self, Found};
+use crate::{
+    ChangeError, Condition, Count, Epoch, LeaseLost, MemoryStore, Page, Portion, Query, RedbStore,
+    Store, StoreError,
+};
+
+/// Where todos are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// In memory: they end with the process.
+    Memory,
+    /// In a file of redb.
+    Redb(PathBuf),
+}
+
+/// The folder, and the file in it, that todos are kept in when nobody says otherwise, if the folder is there.
+const DEFAULT_FOLDER: &str = "/data";
+const DEFAULT_FILE: &str = "/data/todos.redb";
+
+impl Location {
+    /// What a URL names: `memory:`, or `redb:///FILE` with an absolute path.
+    pub fn from_url(url: &str) -> Option<Self> {
+        if url == "memory:" {
+            return Some(Self::Memory);
+        }
+        let path = url.strip_prefix("redb://")?;
+        let is_file = path.starts_with('/') && !path.ends_with('/');
+        is_file.then(|| Self::Redb(path.into()))
+    }
+
+    /// The file `/data/todos.redb` if there is anything at `/data`, also if it turns out that it cannot be used; memory
+    /// only if there is nothing. So todos that should be kept are never lost because a volume is not writable.
+    pub fn of_this_machine() -> Self {
+        match fs::metadata(DEFAULT_FOLDER) {
+            Err(error) if is_absent(&error) => Self::Memory,
+            _ => Self::Redb(DEFAULT_FILE.into()),
+        }
+    }
+}
+
+/// The runtime was given no such folder (WASI has only those that it is given), or there is none.
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.to_string().contains("pre-opened")
+}
+
+/// One sentence.
+impl Display for Location {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => formatter.write_str("todos are in memory and end with the process"),
+            Self::Redb(file) => write!(formatter, "todos are kept in {}", file.display()),
+        }
+    }
+}
+
+/// What a store is to be like.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreOptions {
+    /// The most that it takes: bytes of titles and descriptions, each todo counting 100 more. What is there already
+    /// stays in any case.
+    pub max_bytes: usize,
+    /// A new store begins with the two sample todos.
+    pub samples: bool,
+}
+
+/// Why a store cannot be opened: one sentence that names it.
+#[derive(Debug)]
+pub struct OpenError {
+    store: String,
+    reason: String,
+}
+
+impl OpenError {
+    pub(crate) fn new(store: impl Display, reason: impl Into<String>) -> Self {
+        Self { store: store.to_string(), reason: reason.into() }
+    }
+}
+
+impl Display for OpenError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "cannot keep todos in {}: {}", self.store, self.reason)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// One of the stores.
+pub enum AnyStore {
+    /// Todos end with the process.
+    Memory(MemoryStore),
+    /// Todos are in a file.
+    Redb(RedbStore),
+    /// There are none.
+    #[cfg(feature = "testing")]
+    Failing(crate::FailingStore),
+}
+
+impl AnyStore {
+    /// Opens the store at `location`.
+    ///
+    /// # Errors
+    /// [`OpenError`] when a file cannot be the store.
+    pub async fn open(location: &Location, options: StoreOptions) -> Result<Self, OpenError> {
+        Ok(match location {
+            Location::Memory => Self::Memory(MemoryStore::new(options)),
+            Location::Redb(file) => Self::Redb(RedbStore::open(file, options).await?),
+        })
+    }
+
+    /// Finds out whether [`open`](Self::open) would succeed, and tells in some lines what it found. No file is changed;
+    /// one that a server uses stays that server's.
+    ///
+    /// # Errors
+    /// [`OpenError`] when a file cannot be the store.
+    pub fn check(location: &Location) -> Result<String, OpenError> {
+        let Location::Redb(file) = location else { return Ok(location.to_string()) };
+        let Found { todos, has_holder } = redb::check(file)?;
+        // A file has a folder: see `from_url`.
+        let folder = file.parent().unwrap_or(Path::new("/"));
+        probe(folder).map_err(|error| {
+            OpenError::new(file.display(), format!("its folder cannot be written to: {error}"))
+        })?;
+        let state = match todos {
+            Some(count) => format!("the file can be opened, todos in it: {count}"),
+            None => "there is no such file yet, the next start makes it".to_owned(),
+        };
+        let holder = if has_holder {
+            "\na server uses the file, or was killed while it did: then the next start takes it over"
+        } else {
+            ""
+        };
+        Ok(format!("{location}\n{state}{holder}"))
+    }
+
+    /// What the store has to do by itself; must be running for changes to be made. Ends when the store is lost.
+    pub async fn run(&self) -> LeaseLost {
+        match self {
+            Self::Redb(store) => store.run().await,
+            _ => std::future::pending().await,
+        }
+    }
+
+    pub(crate) fn commits(&self) -> Option<Arc<Commits>> {
+        match self {
+            Self::Redb(store) => Some(store.commits()),
+            _ => None,
+        }
+    }
+}
+
+/// Creates a file in `folder` and removes it again: WASI tells nothing of permissions.
+fn probe(folder: &Path) -> io::Result<()> {
+    let probe = folder.join(".todo-probe");
+    let created = File::create(&probe);
+    // Another server that tries at the same time may have removed it.
+    let _ = fs::remove_file(&probe);
+    created.map(drop)
+}
+
+/// Hands a call on to the store that there is.
+macro_rules! each {
+    ($any:expr, $store:ident => $call:expr) => {
+        match $any {
+            AnyStore::Memory($store) => $call,
+            AnyStore::Redb($store) => $call,
+            #[cfg(feature = "testing")]
+            AnyStore::Failing($store) => $call,
+        }
+    };
+}
+
+impl Store for AnyStore {
+    fn kind(&self) -> &'static str {
+        each!(self, store => store.kind())
+    }
+
+    fn epoch(&self) -> Epoch {
+        each!(self, store => store.epoch())
+    }
+
+    fn version(&self) -> Option<u64> {
+        each!(self, store => store.version())
+    }
+
+    fn count(&self) -> Count {
+        each!(self, store => store.count())
+    }
+
+    async fn get(&self, id: TodoId) -> Result<Option<Rc<Todo>>, StoreError> {
+        each!(self, store => store.get(id).await)
+    }
+
+    async fn list(&self, after: TodoId, max_bytes: usize) -> Result<Portion, StoreError> {
+        each!(self, store => store.list(after, max_bytes).await)
+    }
+
+    async fn find(&self, query: &Query) -> Result<Page, StoreError> {
+        each!(self, store => store.find(query).await)
+    }
+
+    async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError> {
+        each!(self, store => store.create(new).await)
+    }
+
+    async fn update(
+        &self,
+        id: TodoId,
+        update: TodoUpdate,
+        condition: &Condition,
+    ) -> Result<Rc<Todo>, ChangeError> {
+        each!(self, store => store.update(id, update, condition).await)
+    }
+
+    async fn delete(&self, id: TodoId, condition: &Condition) -> Result<(), ChangeError> {
+        each!(self, store => store.delete(id, condition).await)
+    }
+
+    async fn delete_completed(&self) -> Result<usize, StoreError> {
+        each!(self, store => store.delete_completed().await)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        each!(self, store => store.check().await)
+    }
+}

@@ -1,0 +1,256 @@
+//! Finds the todos that a query asks for, step by step.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use todo_model::Todo;
+use tokio::task::yield_now;
+
+use crate::todos::Todos;
+use crate::{Order, Page, Query};
+
+/// How long one step may take before other tasks have their turn.
+const STEP: Duration = Duration::from_millis(5);
+
+/// How many todos are looked at between two looks at the clock. The longest take some 10 µs each, or some 300 µs where the
+/// module is interpreted.
+const BETWEEN_LOOKS: usize = 16;
+
+/// Finds what `query` asks for. Other tasks run in between, and may change `todos`.
+pub(crate) async fn find(todos: &RefCell<Todos>, query: &Query) -> Page {
+    let mut search = Search::new(query);
+    while !search.step(&mut todos.borrow_mut()) {
+        yield_now().await;
+    }
+    search.page
+}
+
+/// The ids of all todos that are completed.
+pub(crate) async fn completed(todos: &RefCell<Todos>) -> Vec<u64> {
+    let query = Query { completed: Some(true), ..Query::default() };
+    find(todos, &query).await.todos.iter().map(|todo| todo.id).collect()
+}
+
+struct Search<'a> {
+    query: &'a Query,
+    /// The text to look for, in lower case.
+    text: Option<String>,
+    /// The last todo that was looked at.
+    last: Option<Rc<Todo>>,
+    page: Page,
+}
+
+impl<'a> Search<'a> {
+    fn new(query: &'a Query) -> Self {
+        let text = query.text.as_ref().map(|text| text.to_lowercase());
+        Self { query, text, last: None, page: Page::default() }
+    }
+
+    /// Goes on for [`STEP`]. Tells whether it is complete.
+    fn step(&mut self, todos: &mut Todos) -> bool {
+        let began = Instant::now();
+        if self.query.order == Order::Title {
+            while todos.by_title().is_none() {
+                todos.index_titles(BETWEEN_LOOKS);
+                if began.elapsed() >= STEP {
+                    return false;
+                }
+            }
+        }
+        let list = match todos.by_title().filter(|_| self.query.order == Order::Title) {
+            Some(index) => List::ByTitle(index),
+            None => List::ById(todos.by_id()),
+        };
+        if self.query.completed.is_none() && self.text.is_none() {
+            self.cut(&list);
+            return true;
+        }
+        let mut position = list.next(self.last.as_ref(), self.query.descending);
+        for looked in 1.. {
+            let Some(todo) = position.and_then(|position| list.get(position)) else { return true };
+            if self.includes(todo) {
+                if self.is_on_page(self.page.total) {
+                    self.page.todos.push(todo.clone());
+                }
+                self.page.total += 1;
+            }
+            if looked % BETWEEN_LOOKS == 0 && began.elapsed() >= STEP {
+                self.last = Some(todo.clone());
+                return false;
+            }
+            position = match self.query.descending {
+                false => position.map(|position| position + 1),
+                true => position.and_then(|position| position.checked_sub(1)),
+            };
+        }
+        true
+    }
+
+    /// Takes the page out of the middle, where every todo is wanted.
+    fn cut(&mut self, list: &List<'_>) {
+        let total = list.len();
+        let start = self.query.offset.min(total);
+        let end = start.saturating_add(self.query.limit.unwrap_or(usize::MAX)).min(total);
+        let positions = start..end;
+        let todos = if self.query.descending {
+            positions.filter_map(|n| list.get(total - 1 - n)).cloned().collect()
+        } else {
+            positions.filter_map(|n| list.get(n)).cloned().collect()
+        };
+        self.page = Page { todos, total };
+    }
+
+    fn is_on_page(&self, number: usize) -> bool {
+        let behind = number.checked_sub(self.query.offset);
+        behind.is_some_and(|n| self.query.limit.is_none_or(|limit| n < limit))
+    }
+
+    fn includes(&self, todo: &Todo) -> bool {
+        self.query.completed.is_none_or(|completed| completed == todo.completed)
+            && self.text.as_ref().is_none_or(|text| {
+                contains(todo.title.as_str(), text) || contains(todo.description.as_str(), text)
+            })
+    }
+}
+
+/// All todos in some order.
+enum List<'a> {
+    ById(&'a [Rc<Todo>]),
+    ByTitle(&'a crate::title_index::TitleIndex),
+}
+
+impl List<'_> {
+    fn get(&self, position: usize) -> Option<&Rc<Todo>> {
+        match self {
+            Self::ById(todos) => todos.get(position),
+            Self::ByTitle(index) => index.get(position),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::ById(todos) => todos.len(),
+            Self::ByTitle(index) => index.len(),
+        }
+    }
+
+    /// How many come before `todo`, which need not be there any more.
+    fn rank(&self, todo: &Rc<Todo>) -> usize {
+        match self {
+            Self::ById(todos) => todos.partition_point(|other| other.id < todo.id),
+            Self::ByTitle(index) => index.rank(todo),
+        }
+    }
+
+    /// The position of the todo that follows `last`, or of the first one.
+    fn next(&self, last: Option<&Rc<Todo>>, descending: bool) -> Option<usize> {
+        let Some(last) = last else {
+            return if descending { self.len().checked_sub(1) } else { Some(0) };
+        };
+        let rank = self.rank(last);
+        if descending {
+            return rank.checked_sub(1);
+        }
+        let key = |todo: &Rc<Todo>| (todo.id, todo.title.clone());
+        let is_there = self.get(rank).is_some_and(|todo| match self {
+            Self::ById(_) => todo.id == last.id,
+            Self::ByTitle(_) => key(todo) == key(last),
+        });
+        Some(rank + usize::from(is_there))
+    }
+}
+
+/// Whether `text` has `lowercase` in it, whatever the case of its letters.
+fn contains(text: &str, lowercase: &str) -> bool {
+    if text.len() < lowercase.len() && text.is_ascii() {
+        return false;
+    }
+    // Most titles have nothing to convert, and are searched without a copy.
+    if text.chars().any(char::is_uppercase) {
+        text.to_lowercase().contains(lowercase)
+    } else {
+        text.contains(lowercase)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StoreOptions;
+    use clock::Timestamp;
+    use todo_model::{Description, Title};
+
+    fn todos() -> Todos {
+        let texts = [("Alpha", "x"), ("beta", "ALPHA"), ("감마", ""), ("ÄPFEL", "x"), ("zeta", "")];
+        let mut todos = Todos::of_new_store(StoreOptions { max_bytes: 0, samples: false });
+        for ((title, description), id) in texts.iter().zip(1..) {
+            todos.restore(Todo {
+                id,
+                title: Title::parse(title).unwrap(),
+                description: Description::parse(description).unwrap(),
+                completed: id % 2 == 0,
+                created_at: Timestamp::now(),
+                revision: 1,
+            });
+        }
+        todos
+    }
+
+    fn select(query: &Query) -> (Vec<u64>, usize) {
+        let mut search = Search::new(query);
+        assert!(search.step(&mut todos()));
+        (search.page.todos.iter().map(|todo| todo.id).collect(), search.page.total)
+    }
+
+    #[test]
+    fn everything_is_found_without_filters() {
+        assert_eq!(select(&Query::default()), (vec![1, 2, 3, 4, 5], 5));
+    }
+
+    #[test]
+    fn a_page_is_cut_out_and_the_total_stays() {
+        let page = |offset, limit, descending| {
+            select(&Query { offset, limit, descending, ..Query::default() })
+        };
+        assert_eq!(page(1, Some(2), false), (vec![2, 3], 5));
+        assert_eq!(page(1, Some(2), true), (vec![4, 3], 5));
+        assert_eq!(page(4, Some(2), false), (vec![5], 5));
+        assert_eq!(page(9, Some(2), false), (vec![], 5));
+        assert_eq!(page(3, None, false), (vec![4, 5], 5));
+    }
+
+    #[test]
+    fn the_state_is_a_filter() {
+        let by_state =
+            |completed| select(&Query { completed: Some(completed), ..Query::default() });
+        assert_eq!(by_state(true), (vec![2, 4], 2));
+        assert_eq!(by_state(false), (vec![1, 3, 5], 3));
+    }
+
+    #[test]
+    fn a_text_is_found_in_title_and_description_whatever_its_case() {
+        let text = |text: &str| select(&Query { text: Some(text.into()), ..Query::default() }).0;
+        assert_eq!(text("alpha"), [1, 2]);
+        assert_eq!(text("LPH"), [1, 2]);
+        assert_eq!(text("äpfel"), [4]);
+        assert_eq!(text("감"), [3]);
+        assert_eq!(text(""), [1, 2, 3, 4, 5]);
+        assert_eq!(text("nothing"), [] as [u64; 0]);
+    }
+
+    #[test]
+    fn titles_are_in_the_order_of_their_code_points() {
+        let by_title = |descending| Query { order: Order::Title, descending, ..Query::default() };
+        assert_eq!(select(&by_title(false)).0, [1, 2, 5, 4, 3]);
+        assert_eq!(select(&by_title(true)).0, [3, 4, 5, 2, 1]);
+        let open = Query { completed: Some(false), limit: Some(2), ..by_title(true) };
+        assert_eq!(select(&open), (vec![3, 5], 3));
+    }
+
+    #[test]
+    fn filters_come_before_the_page() {
+        let query = Query { completed: Some(false), offset: 1, limit: Some(1), ..Query::default() };
+        assert_eq!(select(&query), (vec![3], 3));
+    }
+}

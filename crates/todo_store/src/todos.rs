@@ -1,0 +1,259 @@
+//! All todos of a store in memory, with what it takes to find them fast.
+
+use std::rc::Rc;
+
+use clock::Timestamp;
+use todo_model::{Description, NewTodo, Title, Todo, TodoId, TodoUpdate};
+
+use crate::title_index::TitleIndex;
+use crate::{ChangeError, Condition, Count, Portion, StoreError, StoreOptions};
+
+/// The titles of the todos that a new store begins with, and whether they are completed.
+const SAMPLES: [(&str, bool); 2] = [("Go 학습하기", false), ("Docker 최적화", true)];
+
+/// What a todo counts against the limit of bytes beside its texts.
+const FIXED_BYTES: usize = 100;
+
+pub(crate) struct Todos {
+    /// In the order of their ids.
+    by_id: Vec<Rc<Todo>>,
+    by_title: TitleIndex,
+    next_id: TodoId,
+    bytes: usize,
+    max_bytes: usize,
+    completed: usize,
+    version: u64,
+}
+
+/// One todo, before and after a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Effect {
+    pub(crate) id: TodoId,
+    pub(crate) before: Option<Rc<Todo>>,
+    pub(crate) after: Option<Rc<Todo>>,
+}
+
+/// What changes have done since they were last durable, in their order.
+pub(crate) type Journal = Vec<Effect>;
+
+impl Todos {
+    /// No todos, and room for `max_bytes`, in which each todo counts 100 bytes and its texts.
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self {
+            by_id: Vec::new(),
+            by_title: TitleIndex::default(),
+            next_id: 1,
+            bytes: 0,
+            max_bytes,
+            completed: 0,
+            version: 0,
+        }
+    }
+
+    /// The todos of a new store: the two samples, whatever the limit, or none.
+    pub(crate) fn of_new_store(options: StoreOptions) -> Self {
+        let mut todos = Self::new(options.max_bytes);
+        if options.samples {
+            for (title, completed) in SAMPLES {
+                let Ok(title) = Title::parse(title) else { continue };
+                let new = NewTodo { title, description: Description::default() };
+                todos.add(new, completed);
+            }
+        }
+        todos
+    }
+
+    /// Puts a todo back that was stored before. Its id is greater than those of all others.
+    pub(crate) fn restore(&mut self, todo: Todo) {
+        self.next_id = self.next_id.max(todo.id.saturating_add(1));
+        self.insert(Rc::new(todo));
+    }
+
+    /// No id below `next_id` is given out any more.
+    pub(crate) fn set_next_id(&mut self, next_id: TodoId) {
+        self.next_id = self.next_id.max(next_id);
+    }
+
+    pub(crate) fn next_id(&self) -> TodoId {
+        self.next_id
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) fn count(&self) -> Count {
+        Count { open: self.by_id.len().saturating_sub(self.completed), completed: self.completed }
+    }
+
+    pub(crate) fn get(&self, id: TodoId) -> Option<&Rc<Todo>> {
+        self.by_id.get(self.position(id).ok()?)
+    }
+
+    /// All todos, in the order of their ids.
+    pub(crate) fn by_id(&self) -> &[Rc<Todo>] {
+        &self.by_id
+    }
+
+    fn behind(&self, after: TodoId) -> &[Rc<Todo>] {
+        let start = self.by_id.partition_point(|todo| todo.id <= after);
+        self.by_id.get(start..).unwrap_or_default()
+    }
+
+    /// As many todos behind the id `after` as it takes for them to have `max_bytes`.
+    pub(crate) fn list(&self, after: TodoId, max_bytes: usize) -> Portion {
+        let behind = self.behind(after);
+        let mut bytes = 0;
+        let fits = |todo: &&Rc<Todo>| {
+            let has_room = bytes < max_bytes;
+            bytes += size(todo);
+            has_room
+        };
+        let todos: Vec<_> = behind.iter().take_while(fits).cloned().collect();
+        Portion { is_last: todos.len() == behind.len(), todos }
+    }
+
+    /// The order by title, if all todos are in it.
+    pub(crate) fn by_title(&self) -> Option<&TitleIndex> {
+        let last = self.by_id.last().map_or(0, |todo| todo.id);
+        (self.by_title.mark() >= last).then_some(&self.by_title)
+    }
+
+    /// Brings up to `count` more todos into the order by title.
+    pub(crate) fn index_titles(&mut self, count: usize) {
+        let start = self.by_id.partition_point(|todo| todo.id <= self.by_title.mark());
+        for todo in self.by_id.iter().skip(start).take(count) {
+            self.by_title.extend(todo);
+        }
+    }
+
+    pub(crate) fn create(
+        &mut self,
+        new: NewTodo,
+        journal: &mut Journal,
+    ) -> Result<Rc<Todo>, StoreError> {
+        self.make_room(FIXED_BYTES + text_size(&new.title, &new.description))?;
+        let todo = self.add(new, false);
+        journal.push(Effect { id: todo.id, before: None, after: Some(todo.clone()) });
+        Ok(todo)
+    }
+
+    pub(crate) fn update(
+        &mut self,
+        id: TodoId,
+        update: TodoUpdate,
+        condition: &Condition,
+        journal: &mut Journal,
+    ) -> Result<Rc<Todo>, ChangeError> {
+        let before = self.meeting(id, condition)?;
+        let Some(after) = update.apply(&before) else { return Ok(before) };
+        self.make_room(size(&after).saturating_sub(size(&before)))?;
+        let after = Rc::new(after);
+        self.remove(&before);
+        self.insert(after.clone());
+        journal.push(Effect { id, before: Some(before), after: Some(after.clone()) });
+        Ok(after)
+    }
+
+    pub(crate) fn delete(
+        &mut self,
+        id: TodoId,
+        condition: &Condition,
+        journal: &mut Journal,
+    ) -> Result<(), ChangeError> {
+        let before = self.meeting(id, condition)?;
+        self.remove(&before);
+        journal.push(Effect { id, before: Some(before), after: None });
+        Ok(())
+    }
+
+    /// Removes those of `ids` that are completed, and tells how many.
+    pub(crate) fn delete_completed(&mut self, ids: &[TodoId], journal: &mut Journal) -> usize {
+        let mut deleted = 0;
+        for &id in ids {
+            let Some(before) = self.get(id).filter(|todo| todo.completed).cloned() else {
+                continue;
+            };
+            self.remove(&before);
+            journal.push(Effect { id, before: Some(before), after: None });
+            deleted += 1;
+        }
+        deleted
+    }
+
+    /// Takes back the changes in `journal`. The ids that they gave out stay given out.
+    pub(crate) fn revert(&mut self, journal: Journal) {
+        for Effect { before, after, .. } in journal.into_iter().rev() {
+            if let Some(after) = after {
+                self.remove(&after);
+            }
+            if let Some(before) = before {
+                self.insert(before);
+            }
+        }
+    }
+
+    fn add(&mut self, new: NewTodo, completed: bool) -> Rc<Todo> {
+        let last = self.by_id.last().map(|todo| todo.created_at);
+        let now = Timestamp::now();
+        let todo = Rc::new(Todo {
+            id: self.next_id,
+            title: new.title,
+            description: new.description,
+            completed,
+            // The clock may have been set back.
+            created_at: last.map_or(now, |last| last.max(now)),
+            revision: 1,
+        });
+        self.next_id += 1;
+        self.insert(todo.clone());
+        todo
+    }
+
+    fn meeting(&self, id: TodoId, condition: &Condition) -> Result<Rc<Todo>, ChangeError> {
+        let todo = self.get(id).ok_or(ChangeError::NotFound)?;
+        if condition.holds(todo.revision) {
+            Ok(todo.clone())
+        } else {
+            Err(ChangeError::ConditionFailed)
+        }
+    }
+
+    fn make_room(&self, more: usize) -> Result<(), StoreError> {
+        if more > 0 && self.bytes.saturating_add(more) > self.max_bytes {
+            return Err(StoreError::Full);
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, todo: Rc<Todo>) {
+        self.version += 1;
+        self.bytes += size(&todo);
+        self.completed += usize::from(todo.completed);
+        self.by_title.insert(&todo);
+        let (Ok(position) | Err(position)) = self.position(todo.id);
+        self.by_id.insert(position, todo);
+    }
+
+    fn remove(&mut self, todo: &Rc<Todo>) {
+        self.version += 1;
+        self.bytes = self.bytes.saturating_sub(size(todo));
+        self.completed = self.completed.saturating_sub(usize::from(todo.completed));
+        self.by_title.remove(todo);
+        if let Ok(position) = self.position(todo.id) {
+            self.by_id.remove(position);
+        }
+    }
+
+    fn position(&self, id: TodoId) -> Result<usize, usize> {
+        self.by_id.binary_search_by_key(&id, |todo| todo.id)
+    }
+}
+
+fn size(todo: &Todo) -> usize {
+    FIXED_BYTES + text_size(&todo.title, &todo.description)
+}
+
+fn text_size(title: &Title, description: &Description) -> usize {
+    title.as_str().len() + description.as_str().len()
+}
