@@ -3,7 +3,8 @@
 //! `poll_oneoff` costs a system call per subscription, three for its time limit, and one or more per event. Under load
 //! that is more than the requests themselves cost. So a connection that has just been read is reported readable once
 //! more without asking, as long as more than half of such guesses find something, and for at most [`GUESSING_TIME`]:
-//! then everybody else is asked about.
+//! then everybody else is asked about. A wait that was woken returns without asking, but not twice in a row. tokio wakes
+//! the future that it was started with at every event for a task of a `LocalSet`, and polls it before it waits again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,6 +54,8 @@ struct State {
     results: Vec<wasi::Event>,
     /// Somebody is to be looked after before the next wait.
     woken: bool,
+    /// The wait before returned because it was woken, and without asking.
+    skipped: bool,
     /// The next call leaves out the sockets that can only be written.
     pausing: bool,
 }
@@ -111,10 +114,15 @@ impl Selector {
     pub(crate) fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) {
         events.clear();
         let mut state = lock(&self.state);
-        let timeout = if std::mem::take(&mut state.woken) { Some(Duration::ZERO) } else { timeout };
-        if !state.guess(events) {
-            state.ask(events, timeout);
+        let woken = std::mem::take(&mut state.woken);
+        if state.guess(events) {
+            return;
         }
+        state.skipped = woken && !state.skipped;
+        if state.skipped {
+            return;
+        }
+        state.ask(events, if woken { Some(Duration::ZERO) } else { timeout });
     }
 
     /// The next call of [`select`](Self::select) does not wait.
