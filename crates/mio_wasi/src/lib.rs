@@ -23,7 +23,7 @@ use std::num::NonZeroU8;
 
 pub use event::Events;
 pub use poll::{Poll, Registry, Waker};
-pub use runtime::is_writable;
+pub use runtime::writable_bytes;
 
 /// What a source's events are known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

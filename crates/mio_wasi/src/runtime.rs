@@ -48,23 +48,33 @@ pub(crate) fn poll(
     Ok(())
 }
 
-/// Whether a write to `descriptor` would return at once. A pipe takes at least 4,096 bytes then (POSIX, `PIPE_BUF`).
+/// How many bytes a write to `descriptor` takes without blocking.
 ///
-/// It is also true for what cannot be waited for, such as a regular file, and after errors, which the write will meet.
-pub fn is_writable(descriptor: u32) -> bool {
+/// A pipe with room takes at least 4,096 (POSIX, `PIPE_BUF`). A regular file takes all that there is, as does what cannot
+/// be waited for. After an error it is all as well: the write will meet it.
+pub fn writable_bytes(descriptor: u32) -> usize {
+    const PIPE_BUF: usize = 4_096;
+    // SAFETY: the call takes a number and writes to nothing but its result.
+    let status = unsafe { wasi_preview1::fd_fdstat_get(descriptor) };
+    if status.is_ok_and(|status| status.fs_filetype == wasi_preview1::FILETYPE_REGULAR_FILE) {
+        return usize::MAX;
+    }
     let subscriptions = [
         socket_subscription(0, descriptor, wasi::EVENTTYPE_FD_WRITE),
         clock_subscription(Duration::ZERO),
     ];
     let mut results = Vec::new();
     if poll(&subscriptions, &mut results).is_err() {
-        return true;
+        return usize::MAX;
     }
     if results.iter().any(|result| is_interruption(result.error)) {
         clean_up(&mut results);
-        return false;
+        return 0;
     }
-    results.iter().any(|result| result.type_ != wasi::EVENTTYPE_CLOCK)
+    match results.iter().any(|result| result.type_ != wasi::EVENTTYPE_CLOCK) {
+        true => PIPE_BUF,
+        false => 0,
+    }
 }
 
 /// A signal came in between, or did so in the call before.

@@ -14,9 +14,6 @@ use crate::metrics::{Encoder, Source};
 /// The longest queue of one stream, in bytes: some 3,000 lines.
 const MAX_QUEUED: usize = 256 * 1024;
 
-/// What a pipe takes without blocking when it takes anything (POSIX, `PIPE_BUF`).
-const MAX_WRITE: usize = 4_096;
-
 /// Where lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -60,10 +57,12 @@ pub fn flush() -> bool {
 
 fn send(stream: Stream, queue: &mut Vec<u8>) {
     let mut sent = 0;
-    while let Some(rest) = queue.get(sent..).filter(|rest| !rest.is_empty())
-        && mio::is_writable(stream.descriptor())
-    {
-        let piece = rest.get(..MAX_WRITE).unwrap_or(rest);
+    while let Some(rest) = queue.get(sent..).filter(|rest| !rest.is_empty()) {
+        let room = mio::writable_bytes(stream.descriptor());
+        if room == 0 {
+            break;
+        }
+        let piece = rest.get(..room).unwrap_or(rest);
         // Whole lines, so that those of several writers do not mix.
         let end = piece.iter().rposition(|byte| *byte == b'\n').map_or(piece.len(), |end| end + 1);
         let piece = piece.get(..end).unwrap_or(piece);
