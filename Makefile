@@ -43,6 +43,7 @@ lint-deploy: ## check the files for Kubernetes and Prometheus
 
 unit: setup ## run the tests inside WasmEdge, and those of the tools
 	@$(env) cargo test --locked --workspace
+	@$(env) cargo test --locked --release --package file_lease --target host-tuple
 	@$(env) cargo test --locked $(universal) --target host-tuple
 
 e2e: build ## run the tests that talk to the real server
@@ -63,6 +64,9 @@ test-browser: build ## run the tests of the web page in a browser; pictures go t
 crash: build ## kill the server ROUNDS (200) times under load and look for lost changes
 	@$(env) scripts/native.sh $(module) >/dev/null && \
 	  CRASH_ROUNDS=$${ROUNDS:-200} cargo e2e --locked crash -- --nocapture
+
+model: setup ## walk more interleavings of processes that want the same file, for some minutes
+	@$(env) cargo test --locked --release --package file_lease --target host-tuple -- --ignored --nocapture
 
 dist: ## make the files of a release in dist/, with native code for ARCHES (amd64 arm64)
 	@scripts/dist.sh all

@@ -20,7 +20,6 @@ pub struct Acquisition {
     file: PathBuf,
     starter: Starter,
     began: Instant,
-    acquired: bool,
 }
 
 /// What comes of a step.
@@ -41,7 +40,7 @@ impl Acquisition {
         let folder = RealFolder::of(file);
         let name = file_name(file)?;
         let starter = Starter::new(&name, &format!("{:016x}", random()));
-        Ok(Self { folder, file: file.into(), starter, began: Instant::now(), acquired: false })
+        Ok(Self { folder, file: file.into(), starter, began: Instant::now() })
     }
 
     /// Goes on until there is something to wait for.
@@ -54,22 +53,13 @@ impl Acquisition {
                 Action::Continue => {}
                 Action::Wait(time) => return Ok(Step::Wait(time)),
                 Action::Hold(number) => {
-                    let copy = self.folder.0.join(self.starter.copy());
+                    let copy = self.folder.0.join(self.starter.copy(number));
                     let lease = Lease::new(&self.file, copy, number)?;
-                    // As it was created before the lease: if it is gone, so is the lease.
+                    // If it is gone, so is the lease.
                     let file = OpenOptions::new().read(true).write(true).open(&lease.copy)?;
-                    self.acquired = true;
                     return Ok(Step::Acquired(lease, file));
                 }
             }
-        }
-    }
-}
-
-impl Drop for Acquisition {
-    fn drop(&mut self) {
-        if !self.acquired {
-            let _ = self.folder.remove(self.starter.copy());
         }
     }
 }

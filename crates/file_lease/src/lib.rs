@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `x.lease.N` | the lease with the number N; empty, or `released` when its holder has given it up |
 //! | `x.lease.N.challenge` | somebody wants to know whether the holder of N is alive |
-//! | `x.TOKEN.copy` | what a starter or holder works on until it takes the place of `x` |
+//! | `x.lease.N.TOKEN.copy` | what the holder of N works on until it takes the place of `x` |
 //!
 //! The holder is whoever created the lease with the highest number. The highest is never removed, so numbers only rise.
 //!
@@ -18,10 +18,10 @@
 //!
 //! | state | does | goes on to |
 //! |---|---|---|
-//! | starter | creates its own copy, then looks for the highest lease | claims N+1 if N is released or there is none, else challenges N |
+//! | starter | looks for the highest lease | claims N+1 if N is released or there is none, else challenges N |
 //! | challenger | creates the challenge of N and watches it for [`TERM`] | if it is removed, N is alive: [`AcquireError::InUse`]; if it stays, claims N+1 |
-//! | claimant | creates the lease N+1; looks whether there is a higher one | starter again if it was not the first, or there is a higher one |
-//! | new holder | removes all other copies, then older leases but the one before its own | holder |
+//! | claimant | creates the lease N+1, then its own copy; looks whether there is a higher lease | starter again if it was not the first, or there is a higher one |
+//! | new holder | removes other copies up to its number, then older leases but the one before its own | holder |
 //! | holder | removes challenges of its own lease ([`Lease::tick`]) | [`Status::Lost`] when there is a lease with the next number |
 //!
 //! # Why it is safe
@@ -30,9 +30,9 @@
 //! two of them ever write to the same file:
 //!
 //! * A holder works on its own copy, which it renames to `x` ([`Lease::publish`]).
-//! * A new holder removes all other copies *after* its lease exists and *before* it reads `x`. A copy that a former holder
-//!   or a slower starter made earlier is gone then, so it cannot be renamed any more. Whoever makes one later looks at the
-//!   leases after that, and finds the newer one.
+//! * A new holder removes the copies of earlier ones *after* its lease exists and *before* it reads `x`. A copy that a former holder
+//!   or a slower claimant made earlier is gone then, so it cannot be renamed any more. Whoever makes one later looks at
+//!   the leases after that, and finds the newer one.
 //! * A former holder that has renamed its copy before goes on writing to that file, which loses its name when the new
 //!   holder publishes its own.
 //!
@@ -45,6 +45,8 @@
 //! A challenge needs an answer within [`TERM`]. A holder that cannot run for so long, in a slow `fsync` for example, loses
 //! the lease if another process starts just then. It loses no acknowledged write.
 //!
+//! A test walks all interleavings of two and of three processes, which are stopped, killed and end at any point.
+//!
 //! # What is assumed of the file system
 //!
 //! Creating a file with `O_EXCL`, renaming and removing are atomic, and a listing shows every file that is there from its
@@ -53,6 +55,8 @@
 //! commit. Any other error of that sync fails the publication.
 
 mod lease;
+#[cfg(test)]
+mod model;
 mod protocol;
 mod resolve;
 

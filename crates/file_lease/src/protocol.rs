@@ -60,39 +60,56 @@ pub enum Action {
 pub struct Starter {
     /// The name of the file that the lease is for.
     file: String,
-    /// The name of the starter's own copy.
-    copy: String,
+    token: String,
     state: State,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum State {
-    CreateCopy,
     FindHighest,
     LookWhetherReleased(u64),
     Challenge(u64),
     Watch { number: u64, since: Duration },
     LookWhetherAnswered(u64),
     Claim(u64),
+    CreateCopy(u64),
     LookWhetherHighest(u64),
     GiveUp(u64),
     Sweep { number: u64, names: Vec<String> },
 }
 
 impl Starter {
-    /// A starter whose copy is named by `token`, which no other process has.
+    /// A starter whose copies are named by `token`, hexadecimal digits that no other process has.
     pub fn new(file: &str, token: &str) -> Self {
-        let (file, copy) = (file.to_owned(), format!("{file}.{token}.copy"));
-        Self { file, copy, state: State::CreateCopy }
+        Self { file: file.to_owned(), token: token.to_owned(), state: State::FindHighest }
     }
 
-    /// The name of its copy.
-    pub fn copy(&self) -> &str {
-        &self.copy
+    /// The name of its copy under the lease with this number.
+    pub fn copy(&self, number: u64) -> String {
+        copy(&self.file, &self.token, number)
+    }
+
+    /// Its next step lists the folder.
+    #[cfg(test)]
+    pub(crate) fn lists(&self) -> bool {
+        use State::{FindHighest, LookWhetherAnswered, LookWhetherHighest};
+        matches!(self.state, FindHighest | LookWhetherAnswered(_) | LookWhetherHighest(_))
+    }
+
+    /// It has created the lease with this number, and is not its holder yet.
+    #[cfg(test)]
+    pub(crate) fn claims(&self) -> Option<u64> {
+        match self.state {
+            State::CreateCopy(number)
+            | State::LookWhetherHighest(number)
+            | State::Sweep { number, .. } => Some(number),
+            _ => None,
+        }
     }
 
     /// It watches the challenge of this lease.
-    pub fn watches(&self) -> Option<u64> {
+    #[cfg(test)]
+    pub(crate) fn watches(&self) -> Option<u64> {
         match self.state {
             State::Watch { number, .. } => Some(number),
             _ => None,
@@ -109,12 +126,6 @@ impl Starter {
         now: Duration,
     ) -> Result<Action, AcquireError> {
         self.state = match &mut self.state {
-            State::CreateCopy => {
-                if !folder.create_new(&self.copy)? {
-                    return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
-                }
-                State::FindHighest
-            }
             State::FindHighest => match highest(&self.file, &folder.list()?) {
                 Some(number) => State::LookWhetherReleased(number),
                 None => State::Claim(1),
@@ -147,19 +158,27 @@ impl Starter {
                 State::FindHighest
             }
             State::Claim(number) => match folder.create_new(&lease(&self.file, *number))? {
-                true => State::LookWhetherHighest(*number),
+                true => State::CreateCopy(*number),
                 false => State::FindHighest,
             },
+            State::CreateCopy(number) => {
+                if !folder.create_new(&copy(&self.file, &self.token, *number))? {
+                    return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
+                }
+                State::LookWhetherHighest(*number)
+            }
             State::LookWhetherHighest(number) => {
                 let names = folder.list()?;
                 if highest(&self.file, &names).is_some_and(|highest| highest > *number) {
                     State::GiveUp(*number)
                 } else {
-                    let names = stale(&self.file, &self.copy, *number, names);
+                    let copy = copy(&self.file, &self.token, *number);
+                    let names = stale(&self.file, &copy, *number, names);
                     State::Sweep { number: *number, names }
                 }
             }
             State::GiveUp(number) => {
+                // The holder of a higher one removes the copy.
                 folder.remove(&lease(&self.file, *number))?;
                 State::FindHighest
             }
@@ -183,6 +202,11 @@ pub(crate) fn challenge(file: &str, number: u64) -> String {
     format!("{file}.lease.{number}.challenge")
 }
 
+/// The name of a copy. It tells the lease, so that a former holder that goes on does not remove those of later ones.
+fn copy(file: &str, token: &str, number: u64) -> String {
+    format!("{file}.lease.{number}.{token}.copy")
+}
+
 /// The highest number of a lease among `names`.
 pub(crate) fn highest(file: &str, names: &[String]) -> Option<u64> {
     names.iter().filter_map(|name| Name::of(file, name)?.lease()).max()
@@ -193,7 +217,7 @@ pub(crate) fn highest(file: &str, names: &[String]) -> Option<u64> {
 enum Name {
     Lease(u64),
     Challenge(u64),
-    Copy,
+    Copy(u64),
 }
 
 impl Name {
@@ -201,16 +225,13 @@ impl Name {
         let rest = name.strip_prefix(file)?.strip_prefix('.')?;
         let number =
             |text: &str| text.parse().ok().filter(|number: &u64| number.to_string() == text);
-        match rest.strip_prefix("lease.") {
-            Some(rest) => match rest.strip_suffix(".challenge") {
-                Some(rest) => number(rest).map(Self::Challenge),
-                None => number(rest).map(Self::Lease),
-            },
-            None => {
-                let token = rest.strip_suffix(".copy")?;
-                let is_token = !token.is_empty() && token.bytes().all(|b| b.is_ascii_hexdigit());
-                is_token.then_some(Self::Copy)
-            }
+        let mut parts = rest.strip_prefix("lease.")?.split('.');
+        let number = number(parts.next()?)?;
+        match (parts.next(), parts.next(), parts.next()) {
+            (None, ..) => Some(Self::Lease(number)),
+            (Some("challenge"), None, _) => Some(Self::Challenge(number)),
+            (Some(_), Some("copy"), None) => Some(Self::Copy(number)),
+            _ => None,
         }
     }
 
@@ -222,7 +243,7 @@ impl Name {
 /// What the holder of `own` has to remove. The last one is to be removed first: copies, then leases from the lowest one.
 fn stale(file: &str, own_copy: &str, own: u64, names: Vec<String>) -> Vec<String> {
     let rank = |name: &String| match Name::of(file, name)? {
-        Name::Copy if name != own_copy => Some(0),
+        Name::Copy(number) if number <= own && name != own_copy => Some(0),
         // The one before stays.
         Name::Lease(number) if number.saturating_add(1) < own => Some(number),
         Name::Challenge(number) if number < own => Some(u64::MAX),
@@ -242,16 +263,16 @@ mod tests {
     fn only_our_own_names_are_known() {
         assert_eq!(Name::of("x", "x.lease.7"), Some(Name::Lease(7)));
         assert_eq!(Name::of("x", "x.lease.7.challenge"), Some(Name::Challenge(7)));
-        assert_eq!(Name::of("x", "x.0a.copy"), Some(Name::Copy));
+        assert_eq!(Name::of("x", "x.lease.7.0a.copy"), Some(Name::Copy(7)));
         for name in [
             "x",
             "x.lease.",
             "x.lease.07",
             "x.lease.+7",
             "x.lease.7.copy",
+            "x.lease.7.0a.copy.old",
             "y.lease.7",
             "x.copy",
-            "x.old.copy",
             "x.lease.99999999999999999999",
             "xx.lease.1",
         ] {
@@ -264,17 +285,18 @@ mod tests {
         let names = [
             "x",
             "x.lease.3",
-            "x.aa.copy",
+            "x.lease.4.aa.copy",
+            "x.lease.6.cc.copy",
             "x.lease.5",
             "x.lease.4",
             "x.lease.4.challenge",
-            "x.bb.copy",
+            "x.lease.5.bb.copy",
             "x.lease.2",
-            "y.cc.copy",
+            "y.lease.1.cc.copy",
         ];
         let names = names.map(str::to_owned).to_vec();
-        let mut stale = stale("x", "x.bb.copy", 5, names);
+        let mut stale = stale("x", "x.lease.5.bb.copy", 5, names);
         stale.reverse();
-        assert_eq!(stale, ["x.aa.copy", "x.lease.2", "x.lease.3", "x.lease.4.challenge"]);
+        assert_eq!(stale, ["x.lease.4.aa.copy", "x.lease.2", "x.lease.3", "x.lease.4.challenge"]);
     }
 }
