@@ -11,7 +11,7 @@ fn the_launcher_hands_on_every_setting() {
 }
 
 #[test]
-fn the_readme_has_every_setting_as_it_is() {
+fn the_documentation_has_every_setting_as_it_is() {
     let rows = SETTINGS.map(|setting| {
         let default = match setting.default {
             "" => "–".to_owned(),
@@ -23,6 +23,6 @@ fn the_readme_has_every_setting_as_it_is() {
     let is_row = |line: &&str| {
         SETTINGS.iter().any(|setting| line.starts_with(&format!("| `{}` |", setting.name)))
     };
-    let written: Vec<_> = include_str!("../README.md").lines().filter(is_row).collect();
+    let written: Vec<_> = include_str!("../docs/configuration.md").lines().filter(is_row).collect();
     assert_eq!(written, rows);
 }
