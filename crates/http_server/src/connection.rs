@@ -28,6 +28,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::chunks::{Chunks, behind_head};
 use crate::close;
 use crate::hyper_io::{Io, TrackedBody};
 use crate::{Client, Limits, Refusal, ServerMetrics, Service};
@@ -83,6 +84,8 @@ pub(crate) struct Connection {
     /// How often something was read of the request's head, and whether `Content-Length` was in it.
     head_reads: Cell<usize>,
     has_content_length: Cell<bool>,
+    /// The framing of the request's body, if it is chunked.
+    chunks: Cell<Chunks>,
     /// Bytes of the request's body as they came: of this request, and in this turn.
     body_bytes: Cell<usize>,
     body_bytes_of_turn: Cell<usize>,
@@ -115,7 +118,7 @@ pub(crate) async fn serve<S: Service>(
             let connection = connection.clone();
             async move {
                 let mut response = response.await;
-                if is_chunked && may_have_length {
+                if is_chunked && (may_have_length || connection.chunks.get().is_doubtful()) {
                     // Another reader may have seen another end of this request (RFC 9112, section 6.1).
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
@@ -220,6 +223,7 @@ impl Connection {
             has_request_line: Cell::new(false),
             head_reads: Cell::new(0),
             has_content_length: Cell::new(false),
+            chunks: Cell::default(),
             body_bytes: Cell::new(0),
             body_bytes_of_turn: Cell::new(0),
             limits,
@@ -287,17 +291,26 @@ impl Connection {
             if bytes.windows(CONTENT_LENGTH.len()).any(is_length) {
                 self.has_content_length.set(true);
             }
+            self.chunks.set(Chunks::default());
+            self.feed_chunks(behind_head(bytes));
             // Empty lines before a request do not count (RFC 9112, section 2.2).
             if !self.has_request_line.get() && bytes.trim_ascii_start().contains(&b'\n') {
                 self.has_request_line.set(true);
             }
             return Ok(());
         }
+        self.feed_chunks(bytes);
         let count = self.body_bytes.get().saturating_add(bytes.len());
         self.body_bytes.set(count);
         self.body_bytes_of_turn.set(self.body_bytes_of_turn.get() + bytes.len());
         let fits = count <= self.limits.max_body_wire_bytes;
         if fits { Ok(()) } else { Err(io::ErrorKind::FileTooLarge.into()) }
+    }
+
+    fn feed_chunks(&self, bytes: &[u8]) {
+        let mut chunks = self.chunks.get();
+        chunks.feed(bytes);
+        self.chunks.set(chunks);
     }
 
     /// Reads from the client into `buffer`.

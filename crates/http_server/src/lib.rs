@@ -15,6 +15,7 @@
 //! A WebAssembly module has one thread. Each connection is one local task, so its state is in `Cell`s, without locks.
 
 mod budget;
+mod chunks;
 mod close;
 mod connection;
 mod hyper_io;

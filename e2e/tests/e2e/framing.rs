@@ -253,6 +253,25 @@ fn a_chunked_request_whose_head_comes_in_parts_is_the_last_one() {
 }
 
 #[test]
+fn a_chunk_without_a_size_ends_the_connection() {
+    let server = Server::start();
+    for end in ["\r\n\r\n", ";x\r\n\r\n", " \r\n\r\n"] {
+        for is_cut in [false, true] {
+            let mut client = server.connect();
+            let head =
+                "POST /api/todos HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";
+            client.send(format!("{head}d\r\n{{\"title\":\"x\"}}\r\n"));
+            if is_cut {
+                thread::sleep(Duration::from_millis(50));
+            }
+            client.send(format!("{end}GET /livez HTTP/1.1\r\nHost: test\r\n\r\n"));
+            assert_eq!(client.response().header("connection"), Some("close"), "{end:?}");
+            client.assert_closed();
+        }
+    }
+}
+
+#[test]
 fn other_codings_than_chunked_are_not_known() {
     let server = Server::start();
     for coding in ["gzip, chunked", "chunked, chunked", "identity\r\nTransfer-Encoding: chunked"] {
