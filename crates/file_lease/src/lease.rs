@@ -55,9 +55,14 @@ impl Acquisition {
                 Action::Hold(number) => {
                     let copy = self.folder.0.join(self.starter.copy(number));
                     let lease = Lease::new(&self.file, copy, number)?;
-                    // If it is gone, so is the lease.
-                    let file = OpenOptions::new().read(true).write(true).open(&lease.copy)?;
-                    return Ok(Step::Acquired(lease, file));
+                    return match OpenOptions::new().read(true).write(true).open(&lease.copy) {
+                        Ok(file) => Ok(Step::Acquired(lease, file)),
+                        // A later holder has removed it.
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                            Err(AcquireError::InUse)
+                        }
+                        Err(error) => Err(error.into()),
+                    };
                 }
             }
         }

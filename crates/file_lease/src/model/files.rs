@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use super::world::Fault;
-use crate::protocol::{Folder, RELEASED};
+use super::world::{FILE, Fault};
+use crate::protocol::{Folder, RELEASED, highest};
 
 pub type Name = String;
 /// Which of the processes' writes a file holds, one bit each.
@@ -26,6 +26,11 @@ pub struct View<'a> {
 }
 
 impl Files {
+    pub fn has_lease_above(&self, number: u64) -> bool {
+        let names: Vec<_> = self.names.keys().cloned().collect();
+        highest(FILE, &names).is_some_and(|highest| highest > number)
+    }
+
     pub fn create(&mut self, name: &str) -> usize {
         self.contents.push((0, false));
         self.names.insert(name.to_owned(), self.contents.len() - 1);

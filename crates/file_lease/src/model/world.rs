@@ -7,7 +7,7 @@ use super::files::{Files, Name, View, Writes};
 use crate::protocol::{Action, Starter, challenge, lease};
 use crate::{AcquireError, TERM};
 
-const FILE: &str = "x";
+pub const FILE: &str = "x";
 
 /// What is broken on purpose, to see that it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,6 +266,8 @@ impl World {
             State::Starting(_) | State::Ended { .. } | State::Lost => {}
             State::OpenCopy(number) => push(&|world| match world.files.names.get(&process.copy) {
                 Some(copy) => State::ReadFile { number, copy: *copy },
+                // Two others took the lease while this one listed the folder.
+                None if world.files.has_lease_above(number) => State::Ended { in_use: true },
                 None => State::Lost,
             }),
             State::ReadFile { number, copy } => push(&|world| {
@@ -283,6 +285,7 @@ impl World {
                         world.files.names.insert(FILE.to_owned(), file);
                         State::Write { number, copy }
                     }
+                    None if world.files.has_lease_above(number) => State::Ended { in_use: true },
                     None => State::Lost,
                 })
             }
