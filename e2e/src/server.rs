@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
@@ -56,6 +56,7 @@ pub struct Builder {
     settings: Vec<(String, String)>,
     max_descriptors: Option<u32>,
     log_reader_leaves: bool,
+    log_reader_stalls: bool,
     max_file_bytes: Option<u64>,
     interpreted: bool,
 }
@@ -107,6 +108,12 @@ impl Builder {
         self
     }
 
+    /// Stops reading the server's standard output as soon as the address is known, and keeps it open.
+    pub fn log_reader_stalls(mut self) -> Self {
+        self.log_reader_stalls = true;
+        self
+    }
+
     /// Runs the module without native code.
     pub fn interpreted(mut self) -> Self {
         self.interpreted = true;
@@ -119,19 +126,22 @@ impl Builder {
         let output = Arc::new(Mutex::new(String::new()));
         let (sender, listening) = mpsc::channel();
         let stdout = child.stdout.take().expect("piped");
-        if self.log_reader_leaves {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        let mut stalled = None;
+        if self.log_reader_leaves || self.log_reader_stalls {
+            let mut stdout = BufReader::new(stdout);
+            for line in stdout.by_ref().lines().map_while(Result::ok) {
                 let is_last = line.contains(" listens on ");
                 sender.send(line).expect("the receiver is there");
                 if is_last {
                     break;
                 }
             }
+            stalled = self.log_reader_stalls.then_some(stdout);
         } else {
             collect(stdout, output.clone(), Some(sender));
         }
         collect(child.stderr.take().expect("piped"), output.clone(), None);
-        let mut server = Server { child, address: None, output };
+        let mut server = Server { child, address: None, output, stalled };
         server.address = Some(server.wait_for_address(&listening));
         server
     }
@@ -205,6 +215,8 @@ pub struct Server {
     child: Child,
     address: Option<SocketAddr>,
     output: Arc<Mutex<String>>,
+    /// Its standard output, if nobody is to read it.
+    stalled: Option<BufReader<ChildStdout>>,
 }
 
 impl Server {
@@ -220,6 +232,7 @@ impl Server {
             settings: Vec::new(),
             max_descriptors: None,
             log_reader_leaves: false,
+            log_reader_stalls: false,
             max_file_bytes: None,
             interpreted: false,
         }
@@ -237,6 +250,11 @@ impl Server {
                 return address.trim_end_matches("\"}").parse().expect("an address and a port");
             }
         }
+    }
+
+    /// Reads on where [`Builder::log_reader_stalls`] has stopped.
+    pub fn read_log_again(&mut self) {
+        collect(self.stalled.take().expect("it was stalled"), self.output.clone(), None);
     }
 
     /// Where it listens.

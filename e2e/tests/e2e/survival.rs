@@ -76,3 +76,27 @@ fn a_server_goes_on_when_nobody_reads_its_log_any_more() {
         thread::sleep(Duration::from_millis(100));
     }
 }
+
+#[test]
+fn a_server_does_not_wait_for_a_reader_of_its_log_that_has_stopped() {
+    let mut server = Server::builder().log_reader_stalls().start();
+    let mut client = server.connect();
+    let target = format!("/livez?{}", "x".repeat(500));
+    // Far more than a pipe and the queue take together.
+    for _ in 0..2_000 {
+        assert_eq!(client.get(&target).status, 200);
+    }
+    let dropped = |server: &Server| {
+        let page = String::from_utf8(server.connect().get("/metrics").body).unwrap();
+        let count = page.lines().find_map(|line| line.strip_prefix("log_lines_dropped_total "));
+        count.unwrap().parse::<u32>().unwrap()
+    };
+    assert!(dropped(&server) > 500);
+    server.read_log_again();
+    let lines = server.wait_for_log("/metrics", 1);
+    assert!(lines.iter().all(|line| line.contains(" 200 ")), "{lines:?}");
+    let before = dropped(&server);
+    assert_eq!(client.get("/livez?again").status, 200);
+    server.wait_for_log("/livez?again", 1);
+    assert_eq!(dropped(&server), before);
+}
