@@ -17,6 +17,7 @@ mod proxies;
 mod query;
 mod request_id;
 mod request_metrics;
+mod response;
 mod route;
 mod web_page;
 
@@ -29,8 +30,8 @@ use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, RETRY_AFTER,
-    TRANSFER_ENCODING, VARY, WWW_AUTHENTICATE,
+    ALLOW, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, VARY,
+    WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
@@ -41,11 +42,12 @@ use crate::access_log::{AccessLog, Entry};
 use body::{BodyLimits, RequestBody};
 use clock::GoDuration;
 use error::ApiError;
-use handlers::{Answer, Call, json_response, no_content, set_json};
+use handlers::Call;
 use http_server::{Client, MemoryBudget, Refusal, Reservation, ResponseBody, Service, Tasks};
 use lists::CachedList;
 use request_id::{RequestIds, X_REQUEST_ID};
 use request_metrics::RequestMetrics;
+use response::{Answer, failure, no_content, set_json, set_retry_after};
 use route::{Access, Found, Handler};
 use telemetry::metrics::Metrics;
 use todo_store::{AnyStore, Measured};
@@ -323,16 +325,4 @@ fn allowing(mut response: Response<ResponseBody>, methods: &str) -> Response<Res
     let methods = HeaderValue::try_from(methods).unwrap_or(HeaderValue::from_static(""));
     response.headers_mut().insert(ALLOW, methods);
     response
-}
-
-fn failure(error: &ApiError) -> Response<ResponseBody> {
-    let mut response = json_response(error.status, error.body());
-    set_retry_after(error, response.headers_mut());
-    response
-}
-
-fn set_retry_after(error: &ApiError, headers: &mut HeaderMap) {
-    if error.status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
 }

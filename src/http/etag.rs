@@ -4,7 +4,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH}
 use hyper::{Response, StatusCode};
 
 use super::error::ApiError;
-use super::handlers::Answer;
+use super::response::Answer;
 use http_server::ResponseBody;
 use todo_model::Revision;
 use todo_store::{Condition, Epoch, Revisions};

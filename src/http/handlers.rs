@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
@@ -12,15 +11,13 @@ use super::body::RequestBody;
 use super::error::ApiError;
 use super::etag::{condition, etag};
 use super::query::require_completed;
+use super::response::{Answer, json, no_content};
 use super::{App, web_page};
 use crate::process::memory_bytes;
 use clock::Timestamp;
 use http_server::ResponseBody;
 use todo_model::{Invalid, NewTodo, Todo, TodoFields, TodoId, TodoUpdate};
 use todo_store::{ChangeError, Store as _};
-
-/// What an operation comes to.
-pub type Answer = Result<Response<ResponseBody>, ApiError>;
 
 /// A request on its way to a handler.
 pub struct Call<'a> {
@@ -200,38 +197,4 @@ fn todo_response(app: &App, todo: &Todo) -> Answer {
     let mut response = json(StatusCode::OK, &One { todo })?;
     response.headers_mut().insert(ETAG, etag(app.store.epoch(), todo.revision));
     Ok(response)
-}
-
-/// Appends `value` as JSON.
-pub fn push_json(buffer: &mut Vec<u8>, value: &impl Serialize) -> Result<(), ApiError> {
-    serde_json::to_writer(buffer, value).map_err(|_| {
-        let message = "the response cannot be written as JSON";
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
-    })
-}
-
-fn json(status: StatusCode, value: &impl Serialize) -> Answer {
-    let mut body = Vec::with_capacity(128);
-    push_json(&mut body, value)?;
-    Ok(json_response(status, Bytes::from(body)))
-}
-
-/// A response whose `body` is JSON.
-pub fn json_response(status: StatusCode, body: impl Into<ResponseBody>) -> Response<ResponseBody> {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    set_json(response.headers_mut());
-    response
-}
-
-/// 204.
-pub fn no_content() -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-}
-
-/// Declares a body to be JSON.
-pub fn set_json(headers: &mut HeaderMap) {
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
 }

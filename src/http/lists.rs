@@ -22,8 +22,9 @@ use todo_store::{Page, Portion, Store as _};
 
 use super::App;
 use super::error::ApiError;
-use super::handlers::{Answer, Call, json_response, push_json};
+use super::handlers::Call;
 use super::query::ListParameters;
+use super::response::{Answer, json_response, push_json};
 use clock::Timestamp;
 
 /// The longest page in JSON, but for a page of one todo.

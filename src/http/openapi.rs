@@ -6,7 +6,8 @@ use hyper::header::{ETAG, HeaderValue};
 
 use super::App;
 use super::etag::unless_matched;
-use super::handlers::{Answer, Call, json_response};
+use super::handlers::Call;
+use super::response::{Answer, json_response};
 
 /// The description.
 const DOCUMENT: &str = include_str!("openapi.json");

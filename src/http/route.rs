@@ -7,7 +7,8 @@ use std::rc::Rc;
 use hyper::Method;
 use todo_model::TodoUpdate;
 
-use super::handlers::{self, Answer, Call};
+use super::handlers::{self, Call};
+use super::response::Answer;
 use super::{App, lists, openapi};
 
 /// What can be done, and where.
