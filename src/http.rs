@@ -51,6 +51,7 @@ use response::{Answer, failure, no_content, set_json, set_retry_after};
 use route::{Access, Found, Handler};
 use telemetry::metrics::Metrics;
 use todo_store::{AnyStore, Measured};
+use tokio::sync::Semaphore;
 
 pub use access::Authorization;
 pub use cors::Cors;
@@ -72,6 +73,8 @@ pub struct App {
     rules: Rules,
     started: Instant,
     cached_list: RefCell<Option<Rc<CachedList>>>,
+    /// Of long texts one is made at a time.
+    long_texts: Semaphore,
 }
 
 /// Who may do what, and whose word is taken.
@@ -123,6 +126,7 @@ impl App {
             rules,
             started: Instant::now(),
             cached_list: RefCell::default(),
+            long_texts: Semaphore::new(1),
         }
     }
 

@@ -19,6 +19,7 @@ use hyper::body::Bytes;
 use hyper::header::LINK;
 use todo_model::{Todo, TodoId};
 use todo_store::{Page, Portion, Store as _};
+use tokio::task::yield_now;
 
 use super::App;
 use super::error::ApiError;
@@ -33,7 +34,7 @@ const MAX_PAGE_BYTES: usize = 1024 * 1024;
 /// The longest list of all todos that is kept as one text, in bytes of titles and descriptions.
 const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
-/// How much of a stream is made at one time, in bytes of titles and descriptions and in bytes of JSON.
+/// How much of a text is made at one time, in bytes of titles and descriptions and in bytes of JSON.
 const PIECE_BYTES: usize = 32 * 1024;
 
 /// Responses that are shorter need no reservation for the buffers of their connection.
@@ -75,6 +76,7 @@ async fn page(app: &Rc<App>, parameters: &ListParameters) -> Answer {
             break;
         }
         json.push(app, todo, shown > 0)?;
+        json.give_way(app).await;
         shown += 1;
     }
     json.text.extend_from_slice(b"]}");
@@ -98,7 +100,7 @@ async fn all(app: &Rc<App>) -> Answer {
             if !is_last {
                 return stream(app);
             }
-            let list = Rc::new(text(app, &todos, version.unwrap_or_default())?);
+            let list = Rc::new(text(app, &todos, version.unwrap_or_default()).await?);
             *app.cached_list.borrow_mut() = version.map(|_| list.clone());
             list
         }
@@ -109,10 +111,11 @@ async fn all(app: &Rc<App>) -> Answer {
     response(app, parts, list.json.len(), list)
 }
 
-fn text(app: &App, todos: &[Rc<Todo>], version: u64) -> Result<CachedList, ApiError> {
+async fn text(app: &App, todos: &[Rc<Todo>], version: u64) -> Result<CachedList, ApiError> {
     let mut json = Json::begin(app, "[".to_owned())?;
     for (index, todo) in todos.iter().enumerate() {
         json.push(app, todo, index > 0)?;
+        json.give_way(app).await;
     }
     json.text.push(b']');
     let (json, reservation) = json.finish();
@@ -174,11 +177,24 @@ impl Streaming {
 struct Json {
     text: Vec<u8>,
     reservation: Reservation,
+    /// How long the text was when others had their turn.
+    gave_way_at: usize,
 }
 
 impl Json {
     fn begin(app: &App, start: String) -> Result<Self, ApiError> {
-        Ok(Self { text: start.into_bytes(), reservation: app.reserve(SMALL_RESPONSE_BYTES)? })
+        let reservation = app.reserve(SMALL_RESPONSE_BYTES)?;
+        Ok(Self { text: start.into_bytes(), reservation, gave_way_at: 0 })
+    }
+
+    /// After each piece everything else that is ready has its turn, and of all long texts only one goes on then: the store
+    /// has to tell other servers in time that it is alive, also where the module is interpreted.
+    async fn give_way(&mut self, app: &App) {
+        if self.text.len() - self.gave_way_at >= PIECE_BYTES {
+            self.gave_way_at = self.text.len();
+            let _turn = app.long_texts.acquire().await;
+            yield_now().await;
+        }
     }
 
     fn push(&mut self, app: &App, todo: &Todo, is_behind_another: bool) -> Result<(), ApiError> {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use todo_model::{NewTodo, Todo, TodoId, TodoUpdate};
 
+use crate::search::Turns;
 use crate::todos::{Journal, Todos};
 use crate::{
     ChangeError, Condition, Count, Epoch, Page, Portion, Query, Store, StoreError, StoreOptions,
@@ -14,13 +15,15 @@ use crate::{
 /// Keeps todos in memory. Its epoch, and with it the ids that it has given out, end with the process.
 pub struct MemoryStore {
     todos: RefCell<Todos>,
+    turns: Turns,
     epoch: Epoch,
 }
 
 impl MemoryStore {
     /// A new store.
     pub fn new(options: StoreOptions) -> Self {
-        Self { todos: RefCell::new(Todos::of_new_store(options)), epoch: Epoch::random() }
+        let todos = RefCell::new(Todos::of_new_store(options));
+        Self { todos, turns: Turns::default(), epoch: Epoch::random() }
     }
 }
 
@@ -50,7 +53,7 @@ impl Store for MemoryStore {
     }
 
     async fn find(&self, query: &Query) -> Result<Page, StoreError> {
-        Ok(search::find(&self.todos, query).await)
+        Ok(search::find(&self.todos, &self.turns, query).await)
     }
 
     async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError> {
@@ -71,7 +74,7 @@ impl Store for MemoryStore {
     }
 
     async fn delete_completed(&self) -> Result<usize, StoreError> {
-        let ids = search::completed(&self.todos).await;
+        let ids = search::completed(&self.todos, &self.turns).await;
         Ok(self.todos.borrow_mut().delete_completed(&ids, &mut Journal::new()))
     }
 

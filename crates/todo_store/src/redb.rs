@@ -24,6 +24,7 @@ use todo_model::{NewTodo, Todo, TodoId, TodoUpdate};
 use tokio::sync::{Notify, oneshot};
 
 use crate::measured::Commits;
+use crate::search::Turns;
 use crate::todos::{Journal, Todos};
 use crate::{
     ChangeError, Condition, Count, Epoch, Page, Portion, Query, Store, StoreError, search,
@@ -43,6 +44,7 @@ const MAX_DELETED: usize = 1_000;
 /// [`run`](Self::run) must be running for changes to be made.
 pub struct RedbStore {
     todos: RefCell<Todos>,
+    turns: Turns,
     database: RefCell<TodoDatabase>,
     /// `None` where there is no file, in tests.
     lease: Option<Rc<Lease>>,
@@ -80,6 +82,7 @@ impl RedbStore {
         let (epoch, commits) = (database.epoch(), database.commits());
         Self {
             todos: RefCell::new(todos),
+            turns: Turns::default(),
             database: RefCell::new(database),
             lease,
             queue: RefCell::default(),
@@ -217,7 +220,7 @@ impl Store for RedbStore {
     }
 
     async fn find(&self, query: &Query) -> Result<Page, StoreError> {
-        Ok(search::find(&self.todos, query).await)
+        Ok(search::find(&self.todos, &self.turns, query).await)
     }
 
     async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError> {
@@ -239,7 +242,7 @@ impl Store for RedbStore {
 
     async fn delete_completed(&self) -> Result<usize, StoreError> {
         let mut deleted = 0;
-        for ids in search::completed(&self.todos).await.chunks(MAX_DELETED) {
+        for ids in search::completed(&self.todos, &self.turns).await.chunks(MAX_DELETED) {
             deleted += self.submit(|reply| Change::DeleteCompleted(ids.to_vec(), reply)).await?;
         }
         Ok(deleted)
