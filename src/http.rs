@@ -135,8 +135,8 @@ impl App {
         GoDuration(self.started.elapsed()).to_string()
     }
 
-    fn metrics_text(&self) -> Result<String, fmt::Error> {
-        self.store.metrics();
+    async fn metrics_text(&self) -> Result<String, fmt::Error> {
+        self.store.count_todos().await;
         self.requests.show_buffers(self.budget.reserved(), self.budget.limit());
         self.metrics.text()
     }

@@ -209,6 +209,9 @@ fn every_failure_of_the_store_has_its_status_and_a_sentence() {
             (ChangeError::Store(StoreError::Full), 507),
             (ChangeError::Store(StoreError::NoSpace), 507),
             (ChangeError::Store(StoreError::Unavailable), 500),
+            (ChangeError::Store(StoreError::Unreachable), 503),
+            (ChangeError::Store(StoreError::Busy), 503),
+            (ChangeError::Store(StoreError::Undecided), 503),
         ] {
             let app = app(AnyStore::Failing(FailingStore(failure)));
             let others = others.iter().filter(|_| matches!(failure, ChangeError::Store(_)));

@@ -77,17 +77,14 @@ impl From<Invalid> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Full => Self::new(StatusCode::INSUFFICIENT_STORAGE, "the store is full"),
-            StoreError::NoSpace => {
-                let message = "the store's disk is full";
-                Self::new(StatusCode::INSUFFICIENT_STORAGE, message)
+        let status = match error {
+            StoreError::Full | StoreError::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+            StoreError::Unavailable => StatusCode::INTERNAL_SERVER_ERROR,
+            StoreError::Unreachable | StoreError::Busy | StoreError::Undecided => {
+                StatusCode::SERVICE_UNAVAILABLE
             }
-            StoreError::Unavailable => {
-                let message = "the store does not work at the moment";
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
-            }
-        }
+        };
+        Self::new(status, error.to_string())
     }
 }
 

@@ -99,8 +99,8 @@ pub async fn ready(app: &App) -> Answer {
 }
 
 /// `GET /metrics`
-pub fn metrics(app: &App, _: &Call<'_>) -> Answer {
-    let text = app.metrics_text().map_err(|_| {
+pub async fn metrics(app: &App) -> Answer {
+    let text = app.metrics_text().await.map_err(|_| {
         let message = "the metrics cannot be written";
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     })?;
@@ -114,7 +114,7 @@ pub fn metrics(app: &App, _: &Call<'_>) -> Answer {
 pub async fn create(app: &Rc<App>, call: Call<'_>) -> Answer {
     let new = NewTodo::from_fields(&call.body.json_object().await?)?;
     let todo = app.store.create(new).await?;
-    let mut response = todo_response(app, &todo)?;
+    let mut response = todo_response(app, &todo).await?;
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(location) = HeaderValue::try_from(format!("/api/todos/{}", todo.id)) {
         response.headers_mut().insert(LOCATION, location);
@@ -135,7 +135,8 @@ pub async fn delete_completed(app: &Rc<App>, call: Call<'_>) -> Answer {
 
 /// `GET /api/todos/{id}`
 pub async fn get(app: &Rc<App>, call: Call<'_>) -> Answer {
-    let (id, condition) = (parse_id(call.id)?, condition(app.store.epoch(), call.headers())?);
+    let id = parse_id(call.id)?;
+    let condition = condition(app.store.epoch().await?, call.headers())?;
     let todo = app.store.get(id).await?.ok_or_else(|| ApiError::no_todo(id))?;
     if condition.one_of.is_some_and(|revisions| !revisions.contains(&todo.revision)) {
         return Err(ApiError::condition_failed(id));
@@ -143,10 +144,10 @@ pub async fn get(app: &Rc<App>, call: Call<'_>) -> Answer {
     if condition.none_of.contains(todo.revision) {
         let mut response = Response::new(ResponseBody::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response.headers_mut().insert(ETAG, etag(app.store.epoch(), todo.revision));
+        response.headers_mut().insert(ETAG, etag(app.store.epoch().await?, todo.revision));
         return Ok(response);
     }
-    todo_response(app, &todo)
+    todo_response(app, &todo).await
 }
 
 /// `PUT` and `PATCH /api/todos/{id}`, which differ in how they `read` what is to change.
@@ -155,15 +156,17 @@ pub async fn update(
     call: Call<'_>,
     read: fn(&TodoFields) -> Result<TodoUpdate, Invalid>,
 ) -> Answer {
-    let (id, condition) = (parse_id(call.id)?, condition(app.store.epoch(), call.headers())?);
+    let id = parse_id(call.id)?;
+    let condition = condition(app.store.epoch().await?, call.headers())?;
     let update = read(&call.body.json_object().await?)?;
     let todo = app.store.update(id, update, &condition).await;
-    todo_response(app, &*todo.map_err(|error| change_error(error, id))?)
+    todo_response(app, &*todo.map_err(|error| change_error(error, id))?).await
 }
 
 /// `DELETE /api/todos/{id}`
 pub async fn delete(app: &Rc<App>, call: Call<'_>) -> Answer {
-    let (id, condition) = (parse_id(call.id)?, condition(app.store.epoch(), call.headers())?);
+    let id = parse_id(call.id)?;
+    let condition = condition(app.store.epoch().await?, call.headers())?;
     app.store.delete(id, &condition).await.map_err(|error| change_error(error, id))?;
     Ok(no_content())
 }
@@ -189,12 +192,12 @@ fn parse_id(text: &str) -> Result<TodoId, ApiError> {
     text.parse().map_err(|_| ApiError::no_todo(text))
 }
 
-fn todo_response(app: &App, todo: &Todo) -> Answer {
+async fn todo_response(app: &App, todo: &Todo) -> Answer {
     #[derive(Serialize)]
     struct One<'a> {
         todo: &'a Todo,
     }
     let mut response = json(StatusCode::OK, &One { todo })?;
-    response.headers_mut().insert(ETAG, etag(app.store.epoch(), todo.revision));
+    response.headers_mut().insert(ETAG, etag(app.store.epoch().await?, todo.revision));
     Ok(response)
 }

@@ -54,7 +54,7 @@ pub static ROUTES: [Route; 13] = [
     route(Method::GET, "/health", Open, Now(handlers::health)),
     route(Method::GET, "/livez", Open, Now(handlers::live)),
     route(Method::GET, "/readyz", Open, Later(|app, _| Box::pin(handlers::ready(app)))),
-    route(Method::GET, "/metrics", Metrics, Now(handlers::metrics)),
+    route(Method::GET, "/metrics", Metrics, Later(|app, _| Box::pin(handlers::metrics(app)))),
     route(Method::GET, "/openapi.json", Open, Now(openapi::document)),
     route(Method::GET, TODOS, Token, Later(|app, call| Box::pin(lists::list(app, call)))),
     route(Method::POST, TODOS, Token, Later(|app, call| Box::pin(handlers::create(app, call)))),

@@ -24,16 +24,16 @@ impl Store for FailingStore {
         "failing"
     }
 
-    fn epoch(&self) -> Epoch {
-        Epoch::from(0)
+    async fn epoch(&self) -> Result<Epoch, StoreError> {
+        Ok(Epoch::from(0))
     }
 
     fn version(&self) -> Option<u64> {
         None
     }
 
-    fn count(&self) -> Count {
-        Count::default()
+    async fn count(&self) -> Result<Count, StoreError> {
+        Err(self.error())
     }
 
     async fn get(&self, _: TodoId) -> Result<Option<Rc<Todo>>, StoreError> {

@@ -53,44 +53,50 @@ pub trait Store: 'static {
     fn kind(&self) -> &'static str;
 
     /// What tells this store's ids and revisions from those of all other stores.
-    fn epoch(&self) -> Epoch;
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`] when it is in a database that was not reached yet.
+    async fn epoch(&self) -> Result<Epoch, StoreError>;
 
     /// A number that is another one after every change. `None` if the store cannot know of all changes.
     fn version(&self) -> Option<u64>;
 
     /// How many todos there are.
-    fn count(&self) -> Count;
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    async fn count(&self) -> Result<Count, StoreError>;
 
     /// The todo with this id, if there is one.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`], [`StoreError::Unreachable`] or [`StoreError::Busy`].
     async fn get(&self, id: TodoId) -> Result<Option<Rc<Todo>>, StoreError>;
 
     /// The todos behind the id `after`, in the order of their ids: at least one if there is any, and no more than it
     /// takes for them to have `max_bytes`, of which each has 100 and its texts.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// As for [`get`](Self::get).
     async fn list(&self, after: TodoId, max_bytes: usize) -> Result<Portion, StoreError>;
 
     /// The todos that `query` asks for. Changes that are made while a long search runs may be seen by it or not; a todo
     /// that is not changed meanwhile is found exactly once.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// As for [`get`](Self::get).
     async fn find(&self, query: &Query) -> Result<Page, StoreError>;
 
     /// Adds a todo, not completed, with the next id and the present time.
     ///
     /// # Errors
-    /// Any [`StoreError`]. Nothing is changed then.
+    /// Any [`StoreError`]. Nothing is changed then, but for [`StoreError::Undecided`].
     async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError>;
 
     /// Changes a todo if it meets the condition, and gives it as it is then: with the same revision if nothing differs.
     ///
     /// # Errors
-    /// Any [`ChangeError`]. Nothing is changed then.
+    /// Any [`ChangeError`]. Nothing is changed then, but for [`StoreError::Undecided`].
     async fn update(
         &self,
         id: TodoId,
@@ -101,7 +107,7 @@ pub trait Store: 'static {
     /// Removes a todo if it meets the condition.
     ///
     /// # Errors
-    /// Any [`ChangeError`]. Nothing is changed then.
+    /// Any [`ChangeError`]. Nothing is changed then, but for [`StoreError::Undecided`].
     async fn delete(&self, id: TodoId, condition: &Condition) -> Result<(), ChangeError>;
 
     /// Removes all todos that are completed, and tells how many. It takes several steps if there are many.
@@ -114,7 +120,7 @@ pub trait Store: 'static {
     /// tries to recover, so it is found to be well again without anybody else asking it for something.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// As for [`get`](Self::get).
     async fn check(&self) -> Result<(), StoreError>;
 }
 
@@ -216,6 +222,12 @@ pub enum StoreError {
     NoSpace,
     /// The store does not work at the moment. It has told its operator why.
     Unavailable,
+    /// The store is in a database that cannot be reached, or does not answer in time.
+    Unreachable,
+    /// Too many wait for the store already.
+    Busy,
+    /// The connection to the database was lost before it told whether the change is made.
+    Undecided,
 }
 
 impl fmt::Display for StoreError {
@@ -224,6 +236,9 @@ impl fmt::Display for StoreError {
             Self::Full => "the store is full",
             Self::NoSpace => "the store's disk is full",
             Self::Unavailable => "the store does not work at the moment",
+            Self::Unreachable => "the database cannot be reached at the moment",
+            Self::Busy => "too many requests wait for the database, try again later",
+            Self::Undecided => "the database did not tell whether the change is made",
         })
     }
 }

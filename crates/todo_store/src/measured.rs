@@ -59,8 +59,17 @@ enum Operation {
     DeleteCompleted,
 }
 
-const OUTCOMES: [&str; 6] =
-    ["ok", "not_found", "condition_failed", "full", "no_space", "unavailable"];
+const OUTCOMES: [&str; 9] = [
+    "ok",
+    "not_found",
+    "condition_failed",
+    "full",
+    "no_space",
+    "unavailable",
+    "unreachable",
+    "busy",
+    "undecided",
+];
 
 fn outcome(error: ChangeError) -> &'static str {
     match error {
@@ -69,6 +78,9 @@ fn outcome(error: ChangeError) -> &'static str {
         ChangeError::Store(StoreError::Full) => "full",
         ChangeError::Store(StoreError::NoSpace) => "no_space",
         ChangeError::Store(StoreError::Unavailable) => "unavailable",
+        ChangeError::Store(StoreError::Unreachable) => "unreachable",
+        ChangeError::Store(StoreError::Busy) => "busy",
+        ChangeError::Store(StoreError::Undecided) => "undecided",
     }
 }
 
@@ -84,12 +96,17 @@ impl Measured {
         Self { store, metrics }
     }
 
-    /// The numbers as they are now. They go on counting, but for those of the todos, which are as of this call.
+    /// The numbers. They go on counting, but for those of the todos: see [`count_todos`](Self::count_todos).
     pub fn metrics(&self) -> Arc<StoreMetrics> {
-        let Count { open, completed } = self.store.count();
-        self.metrics.open.store(open, Relaxed);
-        self.metrics.completed.store(completed, Relaxed);
         self.metrics.clone()
+    }
+
+    /// Brings the numbers of todos up to date, if the store tells them.
+    pub async fn count_todos(&self) {
+        if let Ok(Count { open, completed }) = self.store.count().await {
+            self.metrics.open.store(open, Relaxed);
+            self.metrics.completed.store(completed, Relaxed);
+        }
     }
 
     fn record<T, E>(&self, operation: Operation, result: Result<T, E>) -> Result<T, E>
@@ -114,16 +131,16 @@ impl Store for Measured {
         self.store.kind()
     }
 
-    fn epoch(&self) -> Epoch {
-        self.store.epoch()
+    async fn epoch(&self) -> Result<Epoch, StoreError> {
+        self.store.epoch().await
     }
 
     fn version(&self) -> Option<u64> {
         self.store.version()
     }
 
-    fn count(&self) -> Count {
-        self.store.count()
+    async fn count(&self) -> Result<Count, StoreError> {
+        self.store.count().await
     }
 
     async fn get(&self, id: TodoId) -> Result<Option<Rc<Todo>>, StoreError> {
@@ -203,7 +220,7 @@ mod tests {
         let store = Measured::new(Rc::new(AnyStore::Memory(MemoryStore::new(options))));
         let mut metrics = Metrics::default();
         metrics.add(store.metrics());
-        assert_eq!(metrics.text().unwrap().matches("\nstore_operations_total{").count(), 42);
+        assert_eq!(metrics.text().unwrap().matches("\nstore_operations_total{").count(), 63);
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
             store.get(1).await.unwrap();
             store.get(99).await.unwrap();
@@ -213,8 +230,8 @@ mod tests {
             store.create(new(&"x".repeat(400))).await.unwrap_err();
             store.delete(99, &Condition::default()).await.unwrap_err();
             store.delete_completed().await.unwrap();
+            store.count_todos().await;
         });
-        store.metrics();
         let text = metrics.text().unwrap();
         let more: Vec<_> = text.lines().filter(|line| !line.ends_with(" 0")).collect();
         let expected = [

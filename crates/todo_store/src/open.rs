@@ -186,16 +186,16 @@ impl Store for AnyStore {
         each!(self, store => store.kind())
     }
 
-    fn epoch(&self) -> Epoch {
-        each!(self, store => store.epoch())
+    async fn epoch(&self) -> Result<Epoch, StoreError> {
+        each!(self, store => store.epoch().await)
     }
 
     fn version(&self) -> Option<u64> {
         each!(self, store => store.version())
     }
 
-    fn count(&self) -> Count {
-        each!(self, store => store.count())
+    async fn count(&self) -> Result<Count, StoreError> {
+        each!(self, store => store.count().await)
     }
 
     async fn get(&self, id: TodoId) -> Result<Option<Rc<Todo>>, StoreError> {

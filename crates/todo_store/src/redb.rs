@@ -199,16 +199,16 @@ impl Store for RedbStore {
         "redb"
     }
 
-    fn epoch(&self) -> Epoch {
-        self.epoch
+    async fn epoch(&self) -> Result<Epoch, StoreError> {
+        Ok(self.epoch)
     }
 
     fn version(&self) -> Option<u64> {
         Some(self.todos.borrow().version())
     }
 
-    fn count(&self) -> Count {
-        self.todos.borrow().count()
+    async fn count(&self) -> Result<Count, StoreError> {
+        Ok(self.todos.borrow().count())
     }
 
     async fn get(&self, id: TodoId) -> Result<Option<Rc<Todo>>, StoreError> {

@@ -274,9 +274,9 @@ fn a_store_whose_file_was_taken_away_is_not_ready() {
 #[test]
 fn the_epoch_stays_with_the_store() {
     let disk = TestDisk::default();
-    let first = store_on(&disk, OPTIONS).epoch();
-    assert_eq!(store_on(&disk, OPTIONS).epoch(), first);
-    assert_ne!(store_on(&TestDisk::default(), OPTIONS).epoch(), first);
+    let first = store_on(&disk, OPTIONS).epoch;
+    assert_eq!(store_on(&disk, OPTIONS).epoch, first);
+    assert_ne!(store_on(&TestDisk::default(), OPTIONS).epoch, first);
 }
 
 /// A server goes on writing while its file is looked at, so that parts of several transactions may be seen.

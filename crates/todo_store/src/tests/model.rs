@@ -122,7 +122,8 @@ async fn compare(store: &impl Store, model: &Model) {
         .map(|todo| (todo.id, (todo.title.as_str().to_owned(), todo.completed, todo.revision)));
     assert_eq!(todos.collect::<BTreeMap<_, _>>(), model.todos);
     let completed = model.todos.values().filter(|todo| todo.1).count();
-    assert_eq!(store.count(), Count { open: model.todos.len() - completed, completed });
+    let count = Count { open: model.todos.len() - completed, completed };
+    assert_eq!(store.count().await, Ok(count));
     let mut by_title: Vec<_> = model.todos.iter().map(|(id, todo)| (todo.0.clone(), *id)).collect();
     by_title.sort();
     let query = Query { order: Order::Title, ..Query::default() };
