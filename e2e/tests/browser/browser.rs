@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -144,7 +145,12 @@ impl Browser {
 
     /// Loads the page.
     pub fn go_to(&self, server: &Server) {
-        self.runtime.block_on(self.driver.goto(format!("http://{}/", server.address()))).unwrap();
+        self.go_to_address(server.address());
+    }
+
+    /// Loads the page of somebody else's server.
+    pub fn go_to_address(&self, address: SocketAddr) {
+        self.runtime.block_on(self.driver.goto(format!("http://{address}/"))).unwrap();
     }
 
     /// Loads the page again.

@@ -11,5 +11,6 @@ mod keyboard;
 mod languages;
 mod looks;
 mod offline;
+mod origins;
 mod safety;
 mod todos;

@@ -135,13 +135,13 @@ fn a_server_that_was_stopped_with_a_full_disk_leaves_the_next_ones_file_alone() 
     assert_eq!(titles[before..], ["b", "c"]);
 }
 
-/// Interpreted, each of these searches takes most of a second, and the todos are searched by all of them together.
+/// Interpreted, a search of these texts takes half a second, and all of them go on together.
 #[test]
 fn a_busy_server_keeps_its_file() {
     let folder = TempDir::new().unwrap();
     let filling = on(folder.path());
     let mut client = filling.connect();
-    for _ in 0..400 {
+    for _ in 0..80 {
         let body = json!({ "title": "x", "description": "Ä".repeat(10_000) }).to_string();
         assert_eq!(client.post("/api/todos", &body).status, 201);
     }
@@ -157,7 +157,7 @@ fn a_busy_server_keeps_its_file() {
     for client in &mut searching {
         assert_eq!(client.response().json()["total"], 0);
     }
-    assert_eq!(create(&holder, "still here"), 403);
+    assert_eq!(create(&holder, "still here"), 83);
 }
 
 #[test]
