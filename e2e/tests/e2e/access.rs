@@ -115,3 +115,24 @@ fn only_pages_of_listed_origins_are_let_in() {
     }
     assert_eq!(client.get("/api/todos").header("vary"), Some("Origin"));
 }
+
+#[test]
+fn the_token_may_be_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let with_file = |text: &str| {
+        std::fs::write(folder.path().join("token"), text).unwrap();
+        Server::builder().data(folder.path()).set("API_TOKEN_FILE", "/data/token")
+    };
+    let server = with_file(&format!("{TOKEN}\n")).start();
+    let bearer = format!("Authorization: Bearer {TOKEN}");
+    let status =
+        |headers: &[&str]| server.connect().request("GET", "/api/todos", headers, b"").status;
+    assert_eq!((status(&[]), status(&[&bearer])), (401, 200));
+    assert!(!server.output().contains(TOKEN));
+    drop(server);
+    let exit = with_file("hunter2").run();
+    assert_eq!(exit.code, Some(78));
+    assert!(![exit.stdout, exit.stderr].concat().contains("hunter2"));
+    let missing = Server::builder().data(folder.path()).set("API_TOKEN_FILE", "/data/none").run();
+    assert_eq!(missing.code, Some(78));
+}
