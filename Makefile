@@ -20,6 +20,9 @@ help: ## list the targets
 run: ## build the server and run it on PORT (8080)
 	@scripts/run.sh
 
+dev: ## build fast, run, and do both again when a source changes
+	@scripts/dev.sh
+
 build: setup ## build the module
 	@$(env) cargo build --release --locked
 
