@@ -32,7 +32,7 @@ test: ## all checks and tests
 	@$(MAKE) --no-print-directory e2e
 	@$(MAKE) --no-print-directory api
 
-lint: setup lint-deploy ## check formatting, clippy, the API's description and the files in deploy
+lint: setup lint-deploy lint-crates ## check formatting, clippy, crates, the API's description and the files in deploy
 	@$(env) cargo fmt --all --check
 	@$(env) cargo fmt $(e2e) --check
 	@$(env) cargo fmt $(universal) --check
@@ -43,6 +43,9 @@ lint: setup lint-deploy ## check formatting, clippy, the API's description and t
 
 lint-deploy: ## check the files for Kubernetes and Prometheus
 	@scripts/lint-deploy.sh
+
+lint-crates: setup ## check licences, sources and advisories of the module's crates
+	@scripts/lint-crates.sh
 
 unit: setup ## run the tests inside WasmEdge, and those of the tools
 	@$(env) cargo test --locked --workspace

@@ -16,6 +16,9 @@ tool_binaryen() { from_debian forky "wasm-opt" binaryen; }
 # Writes down what a program consists of (CycloneDX).
 tool_cargo_cyclonedx() { from_crates_io cargo-cyclonedx 0.5.7; }
 
+# Checks licences, sources and advisories of crates. What it costs to build is more than what it costs to run.
+tool_cargo_deny() { on_path cargo-deny 2>/dev/null || from_crates_io cargo-deny 0.20.2 --debug --no-default-features; }
+
 # The load of bench and of the matrix.
 tool_wrk() { from_debian forky "wrk" wrk; }
 

@@ -21,12 +21,14 @@ from_debian() {
   mv "$dir/usr/kept" "$dir/usr/real"
 }
 
-# A program that cargo compiles for this machine: from_crates_io CRATE VERSION
+# A program that cargo compiles for this machine: from_crates_io CRATE VERSION [OPTION...]
 from_crates_io() {
   # shellcheck source=/dev/null
   . "$toolchain/env"
   # Outside of the checkout, whose settings are for the module.
-  (cd "$tmp" && cargo install --quiet --locked --target host-tuple --root "$dir/usr" --version "$2" "$1")
+  local crate=$1 version=$2
+  shift 2
+  (cd "$tmp" && cargo install --quiet --locked --target host-tuple --root "$dir/usr" --version "$version" "$@" "$crate")
 }
 
 # A Python with packages, and a script for each program that is a module of theirs: from_pypi REQUIREMENTS PROGRAM=MODULE...
