@@ -14,6 +14,9 @@ SETTINGS=(
   HOST
   PORT
   DATABASE_URL
+  DATABASE_PASSWORD_FILE
+  DATABASE_CONNECTIONS
+  DATABASE_TIMEOUT_MS
   SEED_TODOS
   ACCESS_LOG
   LOG_FORMAT
@@ -57,11 +60,13 @@ done
 # The folder that the module sees as /data; without one it sees no file at all.
 if [ -n "${DATA_DIR:-}" ]; then options+=(--dir "/data:$DATA_DIR"); fi
 
-# The module reads the token from the same path.
-if [ -n "${API_TOKEN_FILE:-}" ]; then
-  folder=$(dirname "$API_TOKEN_FILE")
-  options+=(--dir "$folder:$folder:readonly")
-fi
+# The module reads secrets from the same paths.
+for file in "${API_TOKEN_FILE:-}" "${DATABASE_PASSWORD_FILE:-}"; do
+  if [ -n "$file" ]; then
+    folder=$(dirname "$file")
+    options+=(--dir "$folder:$folder:readonly")
+  fi
+done
 
 # From 0.17 on WasmEdge interprets a module unless it is told to use the native code in it; older ones use
 # it by themselves and refuse the option. With a module that has none the option leads to a warning.

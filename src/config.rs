@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use todo_store::Location;
+use todo_store::{ConnectionOptions, Location};
 
 use reader::Reader;
 use settings::*;
@@ -92,10 +92,14 @@ impl Config {
         read_file: impl Fn(&str) -> io::Result<String>,
     ) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(lookup, read_file);
+        let connections = ConnectionOptions {
+            connections: reader.number(DATABASE_CONNECTIONS),
+            timeout: reader.milliseconds(DATABASE_TIMEOUT_MS),
+        };
         let config = Self {
             host: reader.ip_address(HOST),
             port: reader.number(PORT),
-            database: reader.database_url(DATABASE_URL),
+            database: reader.database(DATABASE_URL, DATABASE_PASSWORD_FILE, connections),
             seed_todos: reader.is(SEED_TODOS, "true"),
             access_log: reader.is(ACCESS_LOG, "on"),
             json_log: reader.is(LOG_FORMAT, "json"),
@@ -177,12 +181,42 @@ mod tests {
         assert_eq!(database("memory:"), Some(Location::Memory));
         let file = Location::Redb("/data/a b.redb".into());
         assert_eq!(database("redb:///data/a b.redb"), Some(file));
-        for url in
-            ["redb://data/x", "redb:///", "redb:/data/x", "/data/x", "memory", "postgres://x/y"]
-        {
+        for url in ["redb://data/x", "redb:///", "redb:/data/x", "/data/x", "memory", "mysql://x"] {
             let error = read(&[("DATABASE_URL", url)]).unwrap_err();
-            assert!(error.contains("is not memory: or redb:///FILE"), "{error}");
+            assert!(
+                error.starts_with(&format!("DATABASE_URL={url:?} is not memory:, ")),
+                "{error}"
+            );
         }
+    }
+
+    #[test]
+    #[cfg(feature = "postgres")]
+    fn a_databases_password_is_in_the_url_or_in_a_file_and_never_told() {
+        let of =
+            |variables: &[(&str, &str)]| read(variables).map(|config| config.database.unwrap());
+        let inside = of(&[("DATABASE_URL", "postgres://u:0123456789abcdef@db/d")]).unwrap();
+        let url = ("DATABASE_URL", "postgres://u@db/d");
+        assert_eq!(of(&[url, ("DATABASE_PASSWORD_FILE", "/token")]), Ok(inside.clone()));
+        assert_ne!(of(&[url]).unwrap(), inside);
+        assert!(!format!("{inside:?} {inside}").contains("0123456789abcdef"));
+        for variables in [
+            &[("DATABASE_URL", "postgres://u:0123456789abcdef@db:x/d")][..],
+            &[("DATABASE_URL", "postgres:u:0123456789abcdef@db/d")],
+            &[
+                ("DATABASE_URL", "postgres://u:0123456789abcdef@db/d"),
+                ("DATABASE_PASSWORD_FILE", "/token"),
+            ],
+            &[("DATABASE_URL", "postgres://u:0123456789abcdef@db/d?x=1")],
+        ] {
+            let error = of(variables).unwrap_err();
+            assert!(error.starts_with("DATABASE_URL is not memory:, "), "{error}");
+            assert!(!error.contains("0123456789abcdef"), "{error}");
+        }
+        let error = of(&[("DATABASE_URL", "memory:"), ("DATABASE_PASSWORD_FILE", "/token")]);
+        assert!(error.unwrap_err().contains("is not possible without a database"));
+        let error = of(&[url, ("DATABASE_PASSWORD_FILE", "/none")]).unwrap_err();
+        assert!(error.contains("is not a file that can be read"), "{error}");
     }
 
     #[test]

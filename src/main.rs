@@ -31,15 +31,22 @@ fn main() -> ExitCode {
         Err(error) => return fail(EX_CONFIG, error),
     };
     let location = config.database.clone().unwrap_or_else(Location::of_this_machine);
-    if command == Command::Check {
-        return match AnyStore::check(&location) {
-            Ok(found) => succeed(format!("todo: {}", found.replace('\n', "\ntodo: "))),
-            Err(error) => fail(EX_IOERR, error),
-        };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(EX_SOFTWARE, error),
+    };
+    let tasks = LocalSet::new();
+    match command {
+        Command::Check => tasks.block_on(&runtime, check(location)),
+        _ => tasks.block_on(&runtime, serve(config, location)),
     }
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => LocalSet::new().block_on(&runtime, serve(config, location)),
-        Err(error) => fail(EX_SOFTWARE, error),
+}
+
+/// Finds out whether a start would find a store that it can use.
+async fn check(location: Location) -> ExitCode {
+    match AnyStore::check(&location).await {
+        Ok(found) => succeed(format!("todo: {}", found.replace('\n', "\ntodo: "))),
+        Err(error) => fail(EX_IOERR, error),
     }
 }
 
@@ -98,7 +105,7 @@ fn reason(config: &Config, location: &Location) -> &'static str {
     match (&config.database, location) {
         (Some(_), _) => "as DATABASE_URL says",
         (None, Location::Memory) => "as there is no folder /data and DATABASE_URL is not set",
-        (None, Location::Redb(_)) => "as there is a folder /data and DATABASE_URL is not set",
+        (None, _) => "as there is a folder /data and DATABASE_URL is not set",
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
-use todo_store::Location;
+use todo_store::{ConnectionOptions, Location};
 
 use super::Secret;
 use super::settings::{Kind, Setting};
@@ -46,12 +46,44 @@ where
         self.parse(setting, |text| text.parse().ok()).unwrap_or(IpAddr::from([0; 16]))
     }
 
-    pub(super) fn database_url(&mut self, setting: Setting) -> Option<Location> {
-        self.parse(setting, |text| match text {
-            "" => Some(None),
-            url => Location::from_url(url).map(Some),
-        })
-        .flatten()
+    /// The store at a URL; the password of a database may be in a file.
+    pub(super) fn database(
+        &mut self,
+        setting: Setting,
+        password_file: Setting,
+        options: ConnectionOptions,
+    ) -> Option<Location> {
+        let password = match self.given(password_file) {
+            Some(path) => Some(self.file(password_file, path)?),
+            None => None,
+        };
+        let url = self.given(setting)?;
+        let is_secret = Location::is_secret(&url);
+        if password.is_some() && !is_secret {
+            let expected = "possible without a database in DATABASE_URL".to_owned();
+            self.problem(password_file, self.given(password_file), expected);
+        }
+        match Location::from_url(&url, password.as_deref().filter(|_| is_secret), options) {
+            Ok(location) => Some(location),
+            Err(reason) => {
+                let colon = if reason.is_empty() { "" } else { ": " };
+                let expected = format!("{}{colon}{reason}", setting.kind.expected());
+                self.problem(setting, (!is_secret).then_some(url), expected);
+                None
+            }
+        }
+    }
+
+    /// What is in a file, without the end of its last line.
+    fn file(&mut self, setting: Setting, path: String) -> Option<String> {
+        match (self.read_file)(&path) {
+            Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
+            Err(error) => {
+                let expected = format!("{}: {error}", setting.kind.expected());
+                self.problem(setting, Some(path), expected);
+                None
+            }
+        }
     }
 
     pub(super) fn networks(&mut self, setting: Setting) -> Vec<IpNet> {
@@ -67,14 +99,7 @@ where
         let (named, value) = match (self.given(setting), self.given(file)) {
             (None, None) => return None,
             (Some(value), None) => (setting, value),
-            (None, Some(path)) => match (self.read_file)(&path) {
-                Ok(text) => (file, text.trim_end_matches(['\r', '\n']).to_owned()),
-                Err(error) => {
-                    let expected = format!("{}: {error}", file.kind.expected());
-                    self.problem(file, Some(path), expected);
-                    return None;
-                }
-            },
+            (None, Some(path)) => (file, self.file(file, path)?),
             (Some(_), Some(path)) => {
                 self.problem(file, Some(path), format!("possible together with {}", setting.name));
                 return None;

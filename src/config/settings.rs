@@ -47,7 +47,7 @@ impl Kind {
         match self {
             Self::Address => "IP address".to_owned(),
             Self::Choice([one, other]) => format!("`{one}`, `{other}`"),
-            Self::Database => "`memory:`, `redb:///FILE`".to_owned(),
+            Self::Database => "`memory:`, `redb:///FILE`, `postgres://USER@HOST/NAME`".to_owned(),
             Self::File => "path".to_owned(),
             Self::Networks => "list of IP addresses and networks".to_owned(),
             Self::Number { min, max, unit } => format!("{min}–{max}{unit}"),
@@ -61,7 +61,9 @@ impl Kind {
         match self {
             Self::Address => "an IPv4 or IPv6 address such as 127.0.0.1 or ::".to_owned(),
             Self::Choice([one, other]) => format!("{one} or {other}"),
-            Self::Database => "memory: or redb:///FILE such as redb:///data/todos.redb".to_owned(),
+            Self::Database => {
+                "memory:, redb:///FILE or postgres://USER:PASSWORD@HOST:PORT/NAME".to_owned()
+            }
             Self::File => "a file that can be read".to_owned(),
             Self::Networks => {
                 "a list of addresses and networks such as 127.0.0.1,10.0.0.0/8".to_owned()
@@ -93,6 +95,24 @@ pub(super) const DATABASE_URL: Setting = Setting {
     default: "",
     kind: Kind::Database,
     meaning: "Where todos are kept; unset it is `redb:///data/todos.redb` if there is a folder `/data`, else `memory:`.",
+};
+pub(super) const DATABASE_PASSWORD_FILE: Setting = Setting {
+    name: "DATABASE_PASSWORD_FILE",
+    default: "",
+    kind: Kind::File,
+    meaning: "File with the database's password, if it is not in `DATABASE_URL`, which everybody can read who sees the list of processes.",
+};
+pub(super) const DATABASE_CONNECTIONS: Setting = Setting {
+    name: "DATABASE_CONNECTIONS",
+    default: "4",
+    kind: Kind::Number { min: 1, max: 64, unit: "" },
+    meaning: "Connections to a database that are kept open; requests share them.",
+};
+pub(super) const DATABASE_TIMEOUT_MS: Setting = Setting {
+    name: "DATABASE_TIMEOUT_MS",
+    default: "5000",
+    kind: Kind::Number { min: 100, max: 600_000, unit: " ms" },
+    meaning: "Time one operation may wait for a database; then 503.",
 };
 pub(super) const SEED_TODOS: Setting = Setting {
     name: "SEED_TODOS",
@@ -198,10 +218,13 @@ pub(super) const WRITE_TIMEOUT_MS: Setting = Setting {
 };
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 23] = [
     HOST,
     PORT,
     DATABASE_URL,
+    DATABASE_PASSWORD_FILE,
+    DATABASE_CONNECTIONS,
+    DATABASE_TIMEOUT_MS,
     SEED_TODOS,
     ACCESS_LOG,
     LOG_FORMAT,

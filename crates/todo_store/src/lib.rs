@@ -8,6 +8,7 @@
 //! | `todos.rs`, `title_index.rs` | all todos in memory: each local store answers from them |
 //! | `memory.rs` | a store that ends with the process |
 //! | `redb.rs`, `redb/` | a store in one file |
+//! | `postgres.rs`, `postgres/` | a store in a database that several servers share |
 //! | `failing.rs` | a store for tests of those who use stores |
 //! | `measured.rs` | counts what a store does |
 
@@ -16,6 +17,8 @@ mod failing;
 mod measured;
 mod memory;
 mod open;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod query;
 mod redb;
 mod search;
@@ -34,7 +37,9 @@ use todo_model::{NewTodo, Revision, Todo, TodoId, TodoUpdate};
 pub use failing::FailingStore;
 pub use measured::{Measured, StoreMetrics};
 pub use memory::MemoryStore;
-pub use open::{AnyStore, Location, OpenError, StoreOptions};
+pub use open::{AnyStore, ConnectionOptions, Location, OpenError, StoreLost, StoreOptions};
+#[cfg(feature = "postgres")]
+pub use postgres::{NewerSchema, PostgresStore};
 pub use query::{Order, Page, Portion, Query};
 pub use redb::{LeaseLost, RedbStore};
 
@@ -80,7 +85,8 @@ pub trait Store: 'static {
     /// As for [`get`](Self::get).
     async fn list(&self, after: TodoId, max_bytes: usize) -> Result<Portion, StoreError>;
 
-    /// The todos that `query` asks for. Changes that are made while a long search runs may be seen by it or not; a todo
+    /// The todos that `query` asks for, or the first of them: a store that does not have them in memory gives 1 MiB at the
+    /// most, or one todo. Changes that are made while a long search runs may be seen by it or not; a todo
     /// that is not changed meanwhile is found exactly once.
     ///
     /// # Errors

@@ -6,10 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use todo_model::{NewTodo, Todo, TodoId, TodoUpdate};
 
 use crate::measured::Commits;
+#[cfg(feature = "postgres")]
+use crate::postgres::{NewerSchema, PostgresStore};
 use crate::redb::{self, Found};
 use crate::{
     ChangeError, Condition, Count, Epoch, LeaseLost, MemoryStore, Page, Portion, Query, RedbStore,
@@ -23,6 +26,18 @@ pub enum Location {
     Memory,
     /// In a file of redb.
     Redb(PathBuf),
+    /// In a database that several servers may share.
+    #[cfg(feature = "postgres")]
+    Postgres(postgres_pool::Target, ConnectionOptions),
+}
+
+/// How a database is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionOptions {
+    /// Connections that are kept open.
+    pub connections: usize,
+    /// How long one operation may wait for the database.
+    pub timeout: Duration,
 }
 
 /// The folder, and the file in it, that todos are kept in when nobody says otherwise, if the folder is there.
@@ -30,14 +45,54 @@ const DEFAULT_FOLDER: &str = "/data";
 const DEFAULT_FILE: &str = "/data/todos.redb";
 
 impl Location {
-    /// What a URL names: `memory:`, or `redb:///FILE` with an absolute path.
-    pub fn from_url(url: &str) -> Option<Self> {
+    /// What a URL names: `memory:`, `redb:///FILE` with an absolute path, or `postgres://…`, a connection URI as libpq has
+    /// it. `password` is that of the database, if it is not in the URL.
+    ///
+    /// # Errors
+    /// What is wrong, or nothing where that is obvious. It shows nothing of the URL.
+    pub fn from_url(
+        url: &str,
+        password: Option<&str>,
+        options: ConnectionOptions,
+    ) -> Result<Self, String> {
         if url == "memory:" {
-            return Some(Self::Memory);
+            return Ok(Self::Memory);
         }
-        let path = url.strip_prefix("redb://")?;
+        if Self::is_secret(url) {
+            return Self::database(url, password, options);
+        }
+        let path = url.strip_prefix("redb://").unwrap_or_default();
         let is_file = path.starts_with('/') && !path.ends_with('/');
-        is_file.then(|| Self::Redb(path.into()))
+        if is_file { Ok(Self::Redb(path.into())) } else { Err(String::new()) }
+    }
+
+    /// A URL of this kind may have a password in it.
+    pub fn is_secret(url: &str) -> bool {
+        ["postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme))
+    }
+
+    #[cfg(feature = "postgres")]
+    fn database(
+        url: &str,
+        password: Option<&str>,
+        options: ConnectionOptions,
+    ) -> Result<Self, String> {
+        let target = postgres_pool::Target::parse(url).map_err(|error| error.to_string())?;
+        Ok(Self::Postgres(
+            match password {
+                Some(_) if target.has_password() => {
+                    return Err("it has a password, and there is another one in a file".to_owned());
+                }
+                Some(password) => target.with_password(password),
+                None => target,
+            },
+            options,
+        ))
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    fn database(_: &str, _: Option<&str>, _: ConnectionOptions) -> Result<Self, String> {
+        Err("this program was built without PostgreSQL".to_owned())
     }
 
     /// The file `/data/todos.redb` if there is anything at `/data`, also if it turns out that it cannot be used; memory
@@ -61,6 +116,8 @@ impl Display for Location {
         match self {
             Self::Memory => formatter.write_str("todos are in memory and end with the process"),
             Self::Redb(file) => write!(formatter, "todos are kept in {}", file.display()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(target, _) => write!(formatter, "todos are kept in the {target}"),
         }
     }
 }
@@ -102,13 +159,16 @@ pub enum AnyStore {
     Memory(MemoryStore),
     /// Todos are in a file.
     Redb(RedbStore),
+    /// Todos are in a database.
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresStore),
     /// There are none.
     #[cfg(feature = "testing")]
     Failing(crate::FailingStore),
 }
 
 impl AnyStore {
-    /// Opens the store at `location`.
+    /// Opens the store at `location`. A database need not be there yet: see [`PostgresStore`](crate::PostgresStore).
     ///
     /// # Errors
     /// [`OpenError`] when a file cannot be the store.
@@ -116,6 +176,10 @@ impl AnyStore {
         Ok(match location {
             Location::Memory => Self::Memory(MemoryStore::new(options)),
             Location::Redb(file) => Self::Redb(RedbStore::open(file, options).await?),
+            #[cfg(feature = "postgres")]
+            Location::Postgres(target, connections) => {
+                Self::Postgres(PostgresStore::new(target.clone(), (*connections).into(), options))
+            }
         })
     }
 
@@ -123,9 +187,18 @@ impl AnyStore {
     /// one that a server uses stays that server's.
     ///
     /// # Errors
-    /// [`OpenError`] when a file cannot be the store.
-    pub fn check(location: &Location) -> Result<String, OpenError> {
-        let Location::Redb(file) = location else { return Ok(location.to_string()) };
+    /// [`OpenError`] when a file or a database cannot be the store.
+    pub async fn check(location: &Location) -> Result<String, OpenError> {
+        let state = match location {
+            Location::Memory => return Ok(location.to_string()),
+            Location::Redb(file) => Self::check_file(file)?,
+            #[cfg(feature = "postgres")]
+            Location::Postgres(target, _) => PostgresStore::look(target).await?,
+        };
+        Ok(format!("{location}\n{state}"))
+    }
+
+    fn check_file(file: &Path) -> Result<String, OpenError> {
         let Found { todos, has_holder } = redb::check(file)?;
         // A file has a folder: see `from_url`.
         let folder = file.parent().unwrap_or(Path::new("/"));
@@ -141,13 +214,15 @@ impl AnyStore {
         } else {
             ""
         };
-        Ok(format!("{location}\n{state}{holder}"))
+        Ok(format!("{state}{holder}"))
     }
 
     /// What the store has to do by itself; must be running for changes to be made. Ends when the store is lost.
-    pub async fn run(&self) -> LeaseLost {
+    pub async fn run(&self) -> StoreLost {
         match self {
-            Self::Redb(store) => store.run().await,
+            Self::Redb(store) => StoreLost::Lease(store.run().await),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => StoreLost::Schema(store.run().await),
             _ => std::future::pending().await,
         }
     }
@@ -159,6 +234,35 @@ impl AnyStore {
         }
     }
 }
+
+#[cfg(feature = "postgres")]
+impl From<ConnectionOptions> for postgres_pool::PoolOptions {
+    fn from(ConnectionOptions { connections, timeout }: ConnectionOptions) -> Self {
+        Self { connections, timeout }
+    }
+}
+
+/// Why a server must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreLost {
+    /// Another server holds the file.
+    Lease(LeaseLost),
+    /// The database is of a newer version.
+    #[cfg(feature = "postgres")]
+    Schema(NewerSchema),
+}
+
+impl Display for StoreLost {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lease(lost) => lost.fmt(formatter),
+            #[cfg(feature = "postgres")]
+            Self::Schema(newer) => newer.fmt(formatter),
+        }
+    }
+}
+
+impl std::error::Error for StoreLost {}
 
 /// Creates a file in `folder` and removes it again: WASI tells nothing of permissions.
 fn probe(folder: &Path) -> io::Result<()> {
@@ -175,6 +279,8 @@ macro_rules! each {
         match $any {
             AnyStore::Memory($store) => $call,
             AnyStore::Redb($store) => $call,
+            #[cfg(feature = "postgres")]
+            AnyStore::Postgres($store) => $call,
             #[cfg(feature = "testing")]
             AnyStore::Failing($store) => $call,
         }

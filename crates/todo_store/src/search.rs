@@ -191,12 +191,16 @@ fn contains(text: &str, lowercase: &str) -> bool {
     if text.len() < lowercase.len() && text.is_ascii() {
         return false;
     }
-    // Most titles have nothing to convert, and are searched without a copy.
-    if text.chars().any(char::is_uppercase) {
-        text.to_lowercase().contains(lowercase)
-    } else {
-        text.contains(lowercase)
+    match fold(text) {
+        Some(folded) => folded.contains(lowercase),
+        None => text.contains(lowercase),
     }
+}
+
+/// What a search looks through in place of `text`: the same in lower case. `None` where that is no different, as for most
+/// titles.
+pub(crate) fn fold(text: &str) -> Option<String> {
+    text.chars().any(char::is_uppercase).then(|| text.to_lowercase())
 }
 
 #[cfg(test)]

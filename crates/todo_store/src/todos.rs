@@ -9,7 +9,7 @@ use crate::title_index::TitleIndex;
 use crate::{ChangeError, Condition, Count, Portion, StoreError, StoreOptions};
 
 /// The titles of the todos that a new store begins with, and whether they are completed.
-const SAMPLES: [(&str, bool); 2] = [("Go 학습하기", false), ("Docker 최적화", true)];
+pub(crate) const SAMPLES: [(&str, bool); 2] = [("Go 학습하기", false), ("Docker 최적화", true)];
 
 /// What a todo counts against the limit of bytes beside its texts.
 const FIXED_BYTES: usize = 100;

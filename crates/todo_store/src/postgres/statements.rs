@@ -1,0 +1,204 @@
+//! Every statement that the store executes once its tables are there.
+//!
+//! Each is a transaction of its own and true at the isolation level "read committed": conditions are part of the statement
+//! that makes the change, which waits for others that change the same row and looks at it again. Only what PostgreSQL,
+//! CockroachDB and YugabyteDB have in common is used.
+
+use postgres_pool::types::Type;
+use postgres_pool::{Effect, Sql};
+
+const BOOL: Type = Type::BOOL;
+const INT: Type = Type::INT8;
+const INTS: Type = Type::INT8_ARRAY;
+const TEXT: Type = Type::TEXT;
+
+/// The columns of a todo, in the order in which they are read.
+macro_rules! columns {
+    () => {
+        "id, title, description, completed, created_at, revision"
+    };
+}
+
+/// What a todo counts when results are cut to a number of bytes.
+macro_rules! bytes {
+    () => {
+        "(100 + octet_length(title) + octet_length(description))"
+    };
+}
+
+/// The present time in nanoseconds since 1970, by the clock of the database, which all servers share.
+macro_rules! now {
+    () => {
+        "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000"
+    };
+}
+
+/// `$1` is the state of completion or null, `$2` the text in lower case or null.
+macro_rules! filter {
+    () => {
+        "($1::boolean IS NULL OR completed = $1) AND ($2::text IS NULL \
+         OR strpos(coalesce(title_folded, title), $2) > 0 \
+         OR strpos(coalesce(description_folded, description), $2) > 0)"
+    };
+}
+
+/// `$1` is the id, `$2` the revisions of which it must have one, or null, `$3` those of which it must have none.
+macro_rules! condition {
+    () => {
+        "id = $1 AND ($2::bigint[] IS NULL OR revision = ANY ($2)) AND NOT revision = ANY ($3::bigint[])"
+    };
+}
+
+const fn read(text: &'static str, types: &'static [Type]) -> Sql {
+    Sql { text, types, effect: Effect::Read }
+}
+
+const fn write(text: &'static str, types: &'static [Type]) -> Sql {
+    Sql { text, types, effect: Effect::Write }
+}
+
+/// `$1`: the id.
+pub(super) static GET: Sql =
+    read(concat!("SELECT ", columns!(), " FROM todos WHERE id = $1"), &[INT]);
+
+/// `$1`: the id behind which to begin; `$2`: rows to look at; `$3`: bytes to give. The last column tells whether there is
+/// nothing behind the row.
+pub(super) static LIST: Sql = read(
+    concat!(
+        "SELECT ",
+        columns!(),
+        ", is_last FROM (SELECT ",
+        columns!(),
+        ", \
+         lead(id) OVER (ORDER BY id) IS NULL AS is_last, \
+         sum(",
+        bytes!(),
+        ") OVER (ORDER BY id) - ",
+        bytes!(),
+        " AS before \
+         FROM (SELECT ",
+        columns!(),
+        " FROM todos WHERE id > $1 ORDER BY id LIMIT $2) AS behind\
+         ) AS sized WHERE before < $3 ORDER BY id",
+    ),
+    &[INT, INT, INT],
+);
+
+/// A page: `$3` is the limit or null, `$4` the offset, `$5` the bytes to give.
+macro_rules! page {
+    ($order:literal) => {
+        read(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM (SELECT ",
+                columns!(),
+                ", \
+                 sum(",
+                bytes!(),
+                ") OVER (ORDER BY ",
+                $order,
+                ") - ",
+                bytes!(),
+                " AS before \
+                 FROM (SELECT ",
+                columns!(),
+                " FROM todos WHERE ",
+                filter!(),
+                " ORDER BY ",
+                $order,
+                " LIMIT $3 OFFSET $4) AS page) AS sized WHERE before < $5 ORDER BY ",
+                $order,
+            ),
+            &[BOOL, TEXT, INT, INT, INT],
+        )
+    };
+}
+
+pub(super) static PAGE_BY_ID: Sql = page!("id");
+pub(super) static PAGE_BY_ID_DESCENDING: Sql = page!("id DESC");
+pub(super) static PAGE_BY_TITLE: Sql = page!("title COLLATE \"C\", id");
+pub(super) static PAGE_BY_TITLE_DESCENDING: Sql = page!("title COLLATE \"C\" DESC, id DESC");
+
+/// How many todos the filter lets through.
+pub(super) static TOTAL: Sql =
+    read(concat!("SELECT count(*) FROM todos WHERE ", filter!()), &[BOOL, TEXT]);
+
+/// How many todos are open and completed.
+pub(super) static COUNT: Sql = read(
+    "SELECT count(*) FILTER (WHERE NOT completed), count(*) FILTER (WHERE completed) FROM todos",
+    &[],
+);
+
+/// `$1` to `$4`: title and description, and both folded.
+pub(super) static CREATE: Sql = write(
+    concat!(
+        "WITH made AS (INSERT INTO todos (",
+        columns!(),
+        ", title_folded, description_folded) \
+         VALUES (nextval('todo_ids'), $1, $2, false, ",
+        now!(),
+        ", 1, $3, $4) RETURNING id, created_at), \
+         logged AS (INSERT INTO todo_changes (todo_id) SELECT id FROM made) \
+         SELECT id, created_at FROM made",
+    ),
+    &[TEXT, TEXT, TEXT, TEXT],
+);
+
+/// `$4` to `$6`: title, description and state, or null where they stay; `$7` and `$8`: both texts folded. Gives nothing
+/// where nothing is changed.
+pub(super) static UPDATE: Sql = write(
+    concat!(
+        "WITH made AS (UPDATE todos SET title = coalesce($4, title), \
+         description = coalesce($5, description), completed = coalesce($6, completed), \
+         title_folded = CASE WHEN $4 IS NULL THEN title_folded ELSE $7 END, \
+         description_folded = CASE WHEN $5 IS NULL THEN description_folded ELSE $8 END, \
+         revision = revision + 1 WHERE ",
+        condition!(),
+        " AND \
+         (title <> coalesce($4, title) OR description <> coalesce($5, description) \
+         OR completed <> coalesce($6, completed)) RETURNING ",
+        columns!(),
+        "), \
+         logged AS (INSERT INTO todo_changes (todo_id) SELECT id FROM made) \
+         SELECT ",
+        columns!(),
+        " FROM made",
+    ),
+    &[INT, INTS, INTS, TEXT, TEXT, BOOL, TEXT, TEXT],
+);
+
+/// Gives nothing where nothing is deleted.
+pub(super) static DELETE: Sql = write(
+    concat!(
+        "WITH made AS (DELETE FROM todos WHERE ",
+        condition!(),
+        " RETURNING id), \
+         logged AS (INSERT INTO todo_changes (todo_id) SELECT id FROM made) SELECT id FROM made",
+    ),
+    &[INT, INTS, INTS],
+);
+
+/// The greatest id.
+pub(super) static LAST_ID: Sql = read("SELECT coalesce(max(id), 0) FROM todos", &[]);
+
+/// `$1`: the greatest id to look at; `$2`: how many to delete.
+pub(super) static DELETE_COMPLETED: Sql = write(
+    "WITH chosen AS (SELECT id FROM todos WHERE completed AND id <= $1 ORDER BY id LIMIT $2 FOR UPDATE), \
+     made AS (DELETE FROM todos WHERE completed AND id IN (SELECT id FROM chosen) RETURNING id), \
+     logged AS (INSERT INTO todo_changes (todo_id) SELECT id FROM made) SELECT count(*) FROM made",
+    &[INT, INT],
+);
+
+/// The epoch, if this is still the database that it was.
+pub(super) static EPOCH: Sql = read("SELECT value FROM todo_meta WHERE key = 'epoch'", &[]);
+
+/// `$1`: how many changes to keep.
+pub(super) static FORGET_CHANGES: Sql = write(
+    "DELETE FROM todo_changes WHERE number <= (SELECT max(number) FROM todo_changes) - $1",
+    &[INT],
+);
+
+/// `$1`: for how many nanoseconds keys are kept.
+pub(super) static FORGET_KEYS: Sql =
+    write(concat!("DELETE FROM todo_keys WHERE created_at < ", now!(), " - $1"), &[INT]);
