@@ -1,5 +1,9 @@
 //! What every store promises: one suite for all of them.
+//!
+//! A database takes part if `DATABASE_URL` names one: scripts/with-postgres.sh runs the tests with one of their own.
 
+#[cfg(feature = "postgres")]
+mod database;
 mod model;
 
 use std::cell::RefCell;
@@ -16,9 +20,17 @@ fn options(max_bytes: usize, samples: bool) -> StoreOptions {
     StoreOptions { max_bytes, samples }
 }
 
+/// The stores that have all todos in memory.
+fn local_stores(options: StoreOptions) -> Vec<AnyStore> {
+    vec![AnyStore::Memory(MemoryStore::new(options)), AnyStore::Redb(store_in_memory(options))]
+}
+
 /// Every store.
-fn stores(options: StoreOptions) -> [AnyStore; 2] {
-    [AnyStore::Memory(MemoryStore::new(options)), AnyStore::Redb(store_in_memory(options))]
+fn stores(options: StoreOptions) -> Vec<AnyStore> {
+    let mut stores = local_stores(options);
+    #[cfg(feature = "postgres")]
+    stores.extend(database::store(options));
+    stores
 }
 
 /// Runs `test` with each store, empty, on a runtime of its own.
@@ -211,7 +223,7 @@ fn a_list_goes_on_where_the_last_portion_ended() {
 
 #[test]
 fn the_version_is_another_one_after_every_change() {
-    with_every_store(|store| async move {
+    let test = async |store: Rc<AnyStore>| {
         let mut versions = vec![store.version().unwrap()];
         create(&*store, "a").await;
         versions.push(store.version().unwrap());
@@ -224,7 +236,10 @@ fn the_version_is_another_one_after_every_change() {
         assert_eq!(versions.len(), count);
         update(&*store, 1, completed()).await.unwrap_err();
         assert_eq!(store.version(), versions.last().copied());
-    });
+    };
+    for store in local_stores(options(ROOM, false)) {
+        run(store, test);
+    }
 }
 
 #[test]
@@ -284,7 +299,7 @@ fn a_search_finds_what_stays_exactly_once_whatever_changes_meanwhile() {
 
 #[test]
 fn a_full_store_refuses_what_makes_it_fuller() {
-    for store in stores(options(250, false)) {
+    for store in local_stores(options(250, false)) {
         run(store, |store| async move {
             create(&*store, "a").await;
             create(&*store, "b").await;
