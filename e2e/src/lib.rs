@@ -7,12 +7,15 @@
 
 mod client;
 mod cluster;
+mod connection;
 mod description;
 mod port;
 mod postgres;
+mod proxy;
 mod server;
 
 pub use client::{Client, Response};
 pub use description::{Description, Part};
 pub use postgres::{Postgres, PostgresBuilder};
+pub use proxy::{Cut, Proxy};
 pub use server::{Builder, Exit, Server, native_module, plain_module, repository, tool};

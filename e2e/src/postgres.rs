@@ -199,7 +199,7 @@ impl Postgres {
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
-    fn psql(&self, address: SocketAddr, statements: &str) -> Output {
+    pub(crate) fn psql(&self, address: SocketAddr, statements: &str) -> Output {
         let mut child = client("psql", address)
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", TODO])
             .env("PGCONNECT_TIMEOUT", PATIENCE.as_secs().to_string())
