@@ -48,7 +48,7 @@ lint-crates: setup ## check licences, sources and advisories of the module's cra
 	@scripts/lint-crates.sh
 
 unit: setup ## run the tests inside WasmEdge, and those of the tools
-	@$(env) cargo test --locked --workspace
+	@$(env) scripts/with-postgres.sh cargo test --locked --workspace
 	@$(env) cargo test --locked --release --package file_lease --target host-tuple
 	@$(env) cargo test --locked $(universal) --target host-tuple
 

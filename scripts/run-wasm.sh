@@ -51,22 +51,29 @@ if ! command -v wasmedge >/dev/null; then
   exit 127
 fi
 
-# Empty settings pass, too: the server may tell an empty one from one that is not set.
 options=()
+
+# The module reads secrets from the same paths. WasmEdge finds no files in folders whose names begin with a dot: those get
+# another name.
+for name in API_TOKEN_FILE DATABASE_PASSWORD_FILE; do
+  file=${!name:-}
+  [ -n "$file" ] || continue
+  folder=$(dirname "$file")
+  seen=$folder
+  if [[ $folder == */.* ]]; then
+    seen=/secrets/$name
+    printf -v "$name" %s "$seen/$(basename "$file")"
+  fi
+  options+=(--dir "$seen:$folder:readonly")
+done
+
+# Empty settings pass, too: the server may tell an empty one from one that is not set.
 for name in "${SETTINGS[@]}"; do
   if [ -n "${!name+set}" ]; then options+=(--env "$name=${!name}"); fi
 done
 
 # The folder that the module sees as /data; without one it sees no file at all.
 if [ -n "${DATA_DIR:-}" ]; then options+=(--dir "/data:$DATA_DIR"); fi
-
-# The module reads secrets from the same paths.
-for file in "${API_TOKEN_FILE:-}" "${DATABASE_PASSWORD_FILE:-}"; do
-  if [ -n "$file" ]; then
-    folder=$(dirname "$file")
-    options+=(--dir "$folder:$folder:readonly")
-  fi
-done
 
 # From 0.17 on WasmEdge interprets a module unless it is told to use the native code in it; older ones use
 # it by themselves and refuse the option. With a module that has none the option leads to a warning.

@@ -18,4 +18,6 @@ pub use client::{Client, Response};
 pub use description::{Description, Part};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use proxy::{Cut, Proxy};
-pub use server::{Builder, Exit, Server, native_module, plain_module, repository, tool};
+pub use server::{
+    Builder, Exit, Server, native_module, plain_module, repository, tool, wait_until,
+};

@@ -147,14 +147,17 @@ impl Pool {
         self.tried_again.get()
     }
 
-    /// A connection beside those of the pool, for transactions.
+    /// A connection beside those of the pool. What is wrong the operator is told as for those.
     ///
     /// # Errors
     /// [`ConnectError`] says what is wrong.
     pub async fn connect(&self) -> Result<Exclusive, ConnectError> {
-        // What it is for may take long, such as making an index.
-        let (connection, driver) = Connection::connect(&self.target, Duration::ZERO).await?;
-        Ok(Exclusive { connection, _driver: driver })
+        let connected = Exclusive::connect(&self.target).await;
+        match &connected {
+            Ok(_) => self.is_reached(),
+            Err(error) => self.is_not_reached(error),
+        }
+        connected
     }
 
     /// Keeps the connections open. Never ends.
@@ -170,11 +173,12 @@ impl Pool {
             match Connection::connect(&self.target, patience).await {
                 Ok((connection, driver)) => {
                     let connection = Rc::new(connection);
-                    self.is_up(connection.clone());
+                    self.connections.borrow_mut().push(connection.clone());
+                    self.is_reached();
                     driver.await;
                     self.connections.borrow_mut().retain(|other| !Rc::ptr_eq(other, &connection));
                 }
-                Err(error) => self.is_not_up(&error),
+                Err(error) => self.is_not_reached(&error),
             }
             if began.elapsed() > MAX_PAUSE {
                 // It was well for a while: the first attempt is made at once.
@@ -186,8 +190,7 @@ impl Pool {
         }
     }
 
-    fn is_up(&self, connection: Rc<Connection>) {
-        self.connections.borrow_mut().push(connection);
+    fn is_reached(&self) {
         self.is_down.set(false);
         if self.reported.take() {
             log::info(format_args!("todo: the {} can be reached again", self.target));
@@ -195,7 +198,7 @@ impl Pool {
         self.attempts.send_modify(|count| *count += 1);
     }
 
-    fn is_not_up(&self, error: &ConnectError) {
+    fn is_not_reached(&self, error: &ConnectError) {
         if self.connections.borrow().is_empty() {
             self.is_down.set(true);
             if !self.reported.replace(true) {
@@ -313,10 +316,22 @@ fn lost(effect: Effect) -> Error {
     }
 }
 
-/// A connection of one's own. Dropping it ends it.
+/// A connection of one's own, for transactions. Dropping it ends it.
 pub struct Exclusive {
     connection: Connection,
     _driver: Driver,
+}
+
+impl Exclusive {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`ConnectError`] says what is wrong.
+    pub async fn connect(target: &Target) -> Result<Self, ConnectError> {
+        // What it is for may take long, such as making an index.
+        let (connection, driver) = Connection::connect(target, Duration::ZERO).await?;
+        Ok(Self { connection, _driver: driver })
+    }
 }
 
 impl std::ops::Deref for Exclusive {

@@ -40,8 +40,15 @@ impl Target {
             return Err(InvalidUri("it does not begin with postgres://".to_owned()));
         }
         let mut config: Config = uri.parse().map_err(|error: tokio_postgres::Error| {
-            let source = std::error::Error::source(&error);
-            InvalidUri(source.map_or_else(|| error.to_string(), ToString::to_string))
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            InvalidUri(match source {
+                // Its name may be a part of a password that is not encoded.
+                Some(text) if text.starts_with("unknown option") => {
+                    "it has a parameter that is not known here".to_owned()
+                }
+                Some(text) => text,
+                None => error.to_string(),
+            })
         })?;
         if config.get_user().is_none() {
             return Err(InvalidUri("it names no user".to_owned()));
@@ -189,7 +196,7 @@ mod tests {
             ("http://db", "does not begin with postgres://"),
             ("postgres://u@db/d?sslmode=require", "no TLS"),
             ("postgres://u@db/d?sslmode=perhaps", "sslmode"),
-            ("postgres://u@db/d?colour=red", "option"),
+            ("postgres://u@db/d?colour=red", "a parameter that is not known here"),
         ] {
             let error = shown(uri).unwrap_err();
             assert!(error.contains(reason), "{uri}: {error}");

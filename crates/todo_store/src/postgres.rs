@@ -8,14 +8,15 @@ mod statements;
 
 use std::cell::Cell;
 use std::fmt;
-use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use clock::Timestamp;
-use futures_util::future::{Either, join, select};
+use futures_util::future::join;
 use postgres_pool::types::ToSql;
-use postgres_pool::{DatabaseRow, Error, Pool, PoolOptions, Sql, SqlState, Target, with_jitter};
+use postgres_pool::{
+    DatabaseRow, Error, Exclusive, Pool, PoolOptions, Sql, SqlState, Target, with_jitter,
+};
 use telemetry::log;
 use todo_model::{Description, NewTodo, Revision, Title, Todo, TodoId, TodoUpdate};
 use tokio::sync::watch;
@@ -101,9 +102,7 @@ impl PostgresStore {
     /// [`OpenError`] says why not.
     pub(crate) async fn look(target: &Target) -> Result<String, OpenError> {
         let failed = |reason: String| OpenError::new(format!("the {target}"), reason);
-        let options = PoolOptions { connections: 1, timeout: Duration::from_secs(5) };
-        let pool = Pool::new(target.clone(), options);
-        let client = pool.connect().await.map_err(|error| failed(error.to_string()))?;
+        let client = Exclusive::connect(target).await.map_err(|error| failed(error.to_string()))?;
         let refused =
             |error: postgres_pool::ClientError| failed(SchemaError::from(error).to_string());
         let Some(schema) = schema::schema(&client).await.map_err(refused)? else {
@@ -120,25 +119,27 @@ impl PostgresStore {
     /// Keeps connections open, makes the tables, and deletes what is not needed any more. Ends only if the database turns
     /// out to be of a newer version.
     pub(crate) async fn run(&self) -> NewerSchema {
-        let (connections, tables) = (pin!(self.pool.run()), pin!(self.look_after_tables()));
-        match select(connections, tables).await {
-            Either::Left(((), tables)) => tables.await,
-            Either::Right((newer, _)) => newer,
+        // With one connection for it: the others might take all that the database has.
+        if let Err(newer) = self.make_tables().await {
+            return newer;
         }
+        join(self.pool.run(), self.tidy()).await;
+        // Neither ends.
+        std::future::pending().await
     }
 
-    async fn look_after_tables(&self) -> NewerSchema {
+    async fn make_tables(&self) -> Result<(), NewerSchema> {
         let mut pause = MIN_PAUSE;
         let mut reported = false;
         loop {
-            // Why there is no connection the pool tells.
+            // Why there is no connection the pool tells the operator.
             if let Ok(client) = self.pool.connect().await {
                 match schema::prepare(&client, self.samples).await {
                     Ok(epoch) => {
                         self.state.send_replace(State::Ready(epoch));
-                        break;
+                        return Ok(());
                     }
-                    Err(SchemaError::Newer(schema)) => return NewerSchema(schema),
+                    Err(SchemaError::Newer(schema)) => return Err(NewerSchema(schema)),
                     Err(error) if !std::mem::replace(&mut reported, true) => {
                         let target = self.pool.target();
                         log::error(format_args!("the {target} cannot be the store: {error}"));
@@ -150,6 +151,10 @@ impl PostgresStore {
             sleep(with_jitter(pause)).await;
             pause = (pause * 2).min(MAX_PAUSE);
         }
+    }
+
+    /// Deletes what is not needed any more, from time to time.
+    async fn tidy(&self) {
         loop {
             sleep(with_jitter(TIDY_INTERVAL)).await;
             // What fails now is done the next time.

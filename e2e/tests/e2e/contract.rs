@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use e2e::{Description, Response, Server, repository};
+use e2e::{Description, Postgres, Response, Server, repository};
 use regex_lite::Regex;
 use serde_json::Value;
 
@@ -88,7 +88,7 @@ fn replace_what_varies(value: &mut Value) {
         "timestamp" | "created_at" => Some(timestamp),
         "uptime" => Some(duration),
         // These depend on where the tests run the module: natively or not, with a folder for data or without.
-        "store" => Some("^(memory|redb)$"),
+        "store" => Some("^(memory|redb|postgres)$"),
         "rust_version" => Some(r"^1\.\d+\.\d+"),
         "memory_mb" => Some(r"^[1-9]\d?$"),
         "tasks" => Some(r"^[1-9]\d?$"),
@@ -116,7 +116,16 @@ fn replace_what_varies(value: &mut Value) {
 
 #[test]
 fn the_answers_are_those_of_the_golden_file() {
-    let server = Server::start();
+    compare(Server::start());
+}
+
+#[test]
+fn the_answers_are_the_same_with_a_database() {
+    let database = Postgres::start();
+    compare(Server::builder().set("DATABASE_URL", database.url()).start());
+}
+
+fn compare(server: Server) {
     let etag = server.connect().get("/api/todos/1").header("etag").unwrap().to_owned();
     let epoch = etag.trim_matches('"').split('-').next().unwrap().to_owned();
     let description = Description::read();
