@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Checks the files of deploy without a cluster: `make lint-deploy`
 #
-# Those for Kubernetes are held against its schemas and its restricted level, the alerts against promtool, and their
-# tests are run. -v prints what kustomize makes of the former.
+# Those for Kubernetes are held against its schemas, its restricted level and one another, the alerts against promtool, and
+# their tests are run. -v prints what kustomize makes of the former.
 
 set -euo pipefail
 
@@ -23,6 +23,7 @@ for folder in deploy/kubernetes/base deploy/kubernetes/overlays/*/; do
   # Strict: a name that the schema does not have is an error, not something to ignore.
   "$validators/kubernetes-validate" --strict - <<<"$manifests"
   "$validators/python" scripts/pod-security.py <<<"$manifests"
+  "$validators/python" scripts/references.py <<<"$manifests"
 done
 
 "$promtool" check rules --lint=all --lint-fatal deploy/prometheus/alerts.yml
