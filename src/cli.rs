@@ -23,7 +23,7 @@ const EXIT_CODES: [(u8, &str); 6] = [
     (EX_USAGE, "the command line cannot be understood"),
     (EX_UNAVAILABLE, "the port is taken, or the address is not one of this machine"),
     (EX_SOFTWARE, "the program or its runtime fails"),
-    (EX_IOERR, "the store's file cannot be used, or another server has it"),
+    (EX_IOERR, "the store cannot be used, or another server has its file"),
     (EX_CONFIG, "a setting has a value that cannot be used"),
 ];
 

@@ -6,9 +6,10 @@
 //! | crate | concern | may use |
 //! |---|---|---|
 //! | `http_server` | sockets: accepting, limits, deadlines; serves any [`http_server::Service`] | `telemetry` |
-//! | `todo_store` | where todos live | `todo_model`, `todo_table`, `file_lease`, `telemetry`, `clock` |
+//! | `todo_store` | where todos live | `todo_model`, `todo_table`, `file_lease`, `postgres_pool`, `telemetry`, `clock` |
 //! | `todo_table` | the rows of the durable store, by redb | – |
 //! | `file_lease` | one server per file | – |
+//! | `postgres_pool` | connections to a database | `telemetry` |
 //! | `todo_model` | what a todo is; the only way to make one is through its checks | `clock` |
 //! | `telemetry` | log lines and metrics | `clock`, `mio_wasi` |
 //! | `mio_wasi` | readiness of sockets | – |
