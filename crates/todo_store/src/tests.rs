@@ -1,5 +1,6 @@
 //! What every store promises: one suite for all of them.
 
+mod keys;
 mod model;
 
 use std::cell::RefCell;
@@ -43,7 +44,7 @@ fn new(title: &str) -> NewTodo {
 }
 
 async fn create(store: &impl Store, title: &str) -> Rc<Todo> {
-    store.create(new(title)).await.unwrap()
+    store.create(new(title), None).await.unwrap()
 }
 
 async fn update(
@@ -250,7 +251,7 @@ fn a_search_finds_what_stays_exactly_once_whatever_changes_meanwhile() {
         let long = Description::parse(&"x".repeat(Description::MAX_CHARS)).unwrap();
         for number in 0..1_000 {
             let title = Title::parse(&format!("{:04}", (number * 7) % 1_000)).unwrap();
-            store.create(NewTodo { title, description: long.clone() }).await.unwrap();
+            store.create(NewTodo { title, description: long.clone() }, None).await.unwrap();
         }
         for (order, descending) in
             [(Order::Id, false), (Order::Id, true), (Order::Title, false), (Order::Title, true)]
@@ -288,7 +289,7 @@ fn a_full_store_refuses_what_makes_it_fuller() {
         run(store, |store| async move {
             create(&*store, "a").await;
             create(&*store, "b").await;
-            assert_eq!(store.create(new("c")).await, Err(StoreError::Full));
+            assert_eq!(store.create(new("c"), None).await, Err(StoreError::Full.into()));
             let longer = update(&*store, 1, retitled(&"x".repeat(100))).await;
             assert_eq!(longer, Err(ChangeError::Store(StoreError::Full)));
             update(&*store, 1, completed()).await.unwrap();
