@@ -1,5 +1,6 @@
 //! What the durable store does when its disk fails.
 
+mod keys;
 mod test_disk;
 
 use std::time::Duration;
