@@ -117,7 +117,7 @@ fn a_disk_has_no_more_keys_than_there_may_be() {
     drop(store_on(&disk, OPTIONS));
     put_keys(&disk, Duration::ZERO, MAX_KEYS);
     run(&disk, |store| async move {
-        create_once(&store, "a", "one more").await.unwrap();
+        create_once(&store, "a", "new").await.unwrap();
     });
     let keys = keys_on(&disk);
     assert_eq!(keys.len(), MAX_KEYS);
