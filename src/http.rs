@@ -10,6 +10,7 @@ mod cors;
 mod error;
 mod etag;
 mod handlers;
+mod idempotency_key;
 mod lists;
 mod negotiate;
 mod openapi;

@@ -27,6 +27,43 @@ fn what_was_created_is_listed() {
 }
 
 #[test]
+fn a_request_with_a_key_can_be_sent_again() {
+    run(async {
+        let app = sample_app();
+        let post = async |body: &str, keys: &[&str]| {
+            let mut request = request("POST", "/api/todos", body.to_owned());
+            for key in keys {
+                request.headers_mut().append("idempotency-key", key.parse().unwrap());
+            }
+            send(&app, request).await
+        };
+        let (first, created) = post(r#"{"title":"a"}"#, &["\"k\""]).await;
+        assert_eq!(first.status(), 201);
+        let mut patch = request("PATCH", "/api/todos/3", r#"{"title":"b"}"#);
+        // Where a key means nothing it may be anything.
+        patch.headers_mut().insert("idempotency-key", "\"".parse().unwrap());
+        assert_eq!(send(&app, patch).await.0.status(), 200);
+        for (body, key) in [(r#"{"title":"a"}"#, "\"k\""), (r#"{"more":1,"title":" a "}"#, "k")] {
+            let (again, repeated) = post(body, &[key]).await;
+            assert_eq!((again.status().as_u16(), &repeated), (201, &created));
+            for name in ["location", "etag"] {
+                assert_eq!(again.headers()[name], first.headers()[name]);
+            }
+        }
+        let (answer, error) = post(r#"{"title":"b"}"#, &["k"]).await;
+        let sentence = "the idempotency-key was used before, for another title or description";
+        assert_eq!((answer.status().as_u16(), &error["error"]), (422, &json!(sentence)));
+        for keys in [&["\""][..], &["\"k\"", "\"k\""], &["k", "k"], &["k,k"], &["k k"]] {
+            let (answer, error) = post(r#"{"title":"a"}"#, keys).await;
+            assert_eq!(answer.status(), 400);
+            assert!(error["error"].as_str().unwrap().starts_with("idempotency-key "), "{error}");
+        }
+        let (_, list) = send(&app, request("GET", "/api/todos", "")).await;
+        assert_eq!(list["total"], 3);
+    });
+}
+
+#[test]
 fn what_was_refused_is_not_listed() {
     run(async {
         let app = sample_app();
@@ -155,7 +192,7 @@ fn a_request_without_the_token_does_not_reach_the_store() {
         assert_eq!(answer.status(), 204);
         let allowed = answer.headers()["access-control-allow-headers"].to_str().unwrap();
         assert!(
-            allowed.ends_with(",If-Match,If-None-Match,Authorization,X-Request-Id"),
+            allowed.ends_with(",If-None-Match,Idempotency-Key,Authorization,X-Request-Id"),
             "{allowed}"
         );
     });

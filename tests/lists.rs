@@ -23,7 +23,7 @@ async fn store_of_long_todos(count: usize) -> Rc<AnyStore> {
     let description = Description::parse(&"\u{1}".repeat(Description::MAX_CHARS)).unwrap();
     for _ in 0..count {
         let title = Title::parse("x").unwrap();
-        store.create(NewTodo { title, description: description.clone() }).await.unwrap();
+        store.create(NewTodo { title, description: description.clone() }, None).await.unwrap();
     }
     Rc::new(store)
 }

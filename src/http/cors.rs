@@ -7,12 +7,12 @@ use hyper::header::{
     HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 
-/// What pages of every origin may send: what the tutorial's program allows, and conditions.
-const SIMPLE_HEADERS: &str = "Origin,Content-Length,Content-Type,If-Match,If-None-Match";
+/// What pages of every origin may send: what the tutorial's program allows, conditions, and keys.
+const SIMPLE_HEADERS: &str =
+    "Origin,Content-Length,Content-Type,If-Match,If-None-Match,Idempotency-Key";
 
 /// What pages may send where the operator has said who they are.
-const ALL_HEADERS: &str =
-    "Origin,Content-Length,Content-Type,If-Match,If-None-Match,Authorization,X-Request-Id";
+const ALL_HEADERS: &str = "Origin,Content-Length,Content-Type,If-Match,If-None-Match,Idempotency-Key,Authorization,X-Request-Id";
 
 /// What pages may read of a response, beside what every page may.
 const EXPOSED_HEADERS: &str = "ETag,Link,Location,Retry-After,X-Request-Id";

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use http_server::Refusal;
 use todo_model::{Invalid, TodoId};
-use todo_store::StoreError;
+use todo_store::{CreateError, StoreError};
 
 /// Why a request is not answered as the client would like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +85,19 @@ impl From<StoreError> for ApiError {
             }
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<CreateError> for ApiError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::KeyReused => {
+                let message =
+                    "the idempotency-key was used before, for another title or description";
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, message)
+            }
+            CreateError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::body::RequestBody;
 use super::error::ApiError;
 use super::etag::{condition, etag};
+use super::idempotency_key::idempotency_key;
 use super::query::require_completed;
 use super::response::{Answer, json, no_content};
 use super::{App, web_page};
@@ -112,8 +113,9 @@ pub async fn metrics(app: &App) -> Answer {
 
 /// `POST /api/todos`
 pub async fn create(app: &Rc<App>, call: Call<'_>) -> Answer {
+    let key = idempotency_key(call.headers())?;
     let new = NewTodo::from_fields(&call.body.json_object().await?)?;
-    let todo = app.store.create(new).await?;
+    let todo = app.store.create(new, key.as_ref()).await?;
     let mut response = todo_response(app, &todo).await?;
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(location) = HeaderValue::try_from(format!("/api/todos/{}", todo.id)) {

@@ -1,6 +1,7 @@
 //! What clients say of todos, taken out of the fields that they send.
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::{Description, Invalid, Title, Todo, TodoFields};
 
@@ -20,6 +21,18 @@ impl NewTodo {
     /// [`Invalid`] names the field that is missing, of the wrong type, blank or too long.
     pub fn from_fields(fields: &TodoFields) -> Result<Self, Invalid> {
         Ok(Self { title: required_title(fields)?, description: description_or_empty(fields)? })
+    }
+
+    /// What tells this request from others: the first 64 bits of the SHA-256 of title and description, each behind its
+    /// length in bytes. It is stored, so it is the same in every version of this program.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = Sha256::new();
+        for text in [self.title.as_str(), self.description.as_str()] {
+            hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(text);
+        }
+        let first = hash.finalize().into_iter().take(8);
+        first.fold(0, |number, byte| number << 8 | u64::from(byte))
     }
 }
 
@@ -101,6 +114,23 @@ mod tests {
 
     fn object(json: &str) -> TodoFields {
         serde_json::from_str(json).unwrap()
+    }
+
+    fn new(title: &str, description: &str) -> NewTodo {
+        let title = Title::parse(title).unwrap();
+        NewTodo { title, description: Description::parse(description).unwrap() }
+    }
+
+    /// Fingerprints are stored.
+    #[test]
+    fn the_fingerprint_is_what_it_always_was() {
+        assert_eq!(new("장보기", "우유").fingerprint(), 0x5609_83d0_384e_081b);
+    }
+
+    #[test]
+    fn the_fingerprint_tells_where_the_title_ends() {
+        assert_ne!(new("ab", "c").fingerprint(), new("a", "bc").fingerprint());
+        assert_eq!(new(" ab ", "c"), new("ab", "c"));
     }
 
     fn todo() -> Todo {

@@ -1,6 +1,7 @@
 //! What a todo is. The only way to make one is through the checks of this module.
 
 mod fields;
+mod idempotency_key;
 mod input;
 mod text;
 
@@ -9,6 +10,7 @@ use serde::Serialize;
 use clock::Timestamp;
 
 pub use fields::TodoFields;
+pub use idempotency_key::IdempotencyKey;
 pub use input::{NewTodo, TodoUpdate};
 pub use text::{Description, Invalid, Title};
 

@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
-use todo_model::{NewTodo, Todo, TodoId, TodoUpdate};
+use todo_model::{IdempotencyKey, NewTodo, Todo, TodoId, TodoUpdate};
 
-use crate::{ChangeError, Condition, Count, Epoch, Page, Portion, Query, Store, StoreError};
+use crate::{
+    ChangeError, Condition, Count, CreateError, Epoch, Page, Portion, Query, Store, StoreError,
+};
 
 /// Fails in this one way.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +50,12 @@ impl Store for FailingStore {
         Err(self.error())
     }
 
-    async fn create(&self, _: NewTodo) -> Result<Rc<Todo>, StoreError> {
-        Err(self.error())
+    async fn create(
+        &self,
+        _: NewTodo,
+        _: Option<&IdempotencyKey>,
+    ) -> Result<Rc<Todo>, CreateError> {
+        Err(self.error().into())
     }
 
     async fn update(

@@ -6,6 +6,7 @@
 //! | `open.rs` | the store that the settings name |
 //! | `query.rs`, `search.rs` | what can be asked for, and finding it step by step |
 //! | `todos.rs`, `title_index.rs` | all todos in memory: each local store answers from them |
+//! | `keys.rs` | what was made under an idempotency key |
 //! | `memory.rs` | a store that ends with the process |
 //! | `redb.rs`, `redb/` | a store in one file |
 //! | `postgres.rs`, `postgres/` | a store in a database that several servers share |
@@ -14,6 +15,7 @@
 
 #[cfg(feature = "testing")]
 mod failing;
+mod keys;
 mod measured;
 mod memory;
 mod open;
@@ -31,7 +33,7 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::rc::Rc;
 
-use todo_model::{NewTodo, Revision, Todo, TodoId, TodoUpdate};
+use todo_model::{IdempotencyKey, NewTodo, Revision, Todo, TodoId, TodoUpdate};
 
 #[cfg(feature = "testing")]
 pub use failing::FailingStore;
@@ -95,9 +97,17 @@ pub trait Store: 'static {
 
     /// Adds a todo, not completed, with the next id and the present time.
     ///
+    /// What was made under a `key` is made once: the same call gives the todo again as it was made, whatever became of it. A
+    /// key is kept in the same transaction as the todo, and for 24 hours; in memory and in a file, the latest 10,000 are.
+    ///
     /// # Errors
-    /// Any [`StoreError`]. Nothing is changed then, but for [`StoreError::Undecided`].
-    async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError>;
+    /// Any [`CreateError`]. Nothing is changed then, but for [`StoreError::Undecided`]; with a key, the same call may be made
+    /// again after that.
+    async fn create(
+        &self,
+        new: NewTodo,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Rc<Todo>, CreateError>;
 
     /// Changes a todo if it meets the condition, and gives it as it is then: with the same revision if nothing differs.
     ///
@@ -250,6 +260,32 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+/// Why a todo could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateError {
+    /// Another title or description was sent under the key before.
+    KeyReused,
+    /// The store is at fault.
+    Store(StoreError),
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyReused => formatter.write_str("the key was used for another todo before"),
+            Self::Store(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl std::error::Error for CreateError {}
+
+impl From<StoreError> for CreateError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
 
 /// Why a todo could not be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use telemetry::metrics::{Counter, Encoder, Histogram, Source};
-use todo_model::{NewTodo, Todo, TodoId, TodoUpdate};
+use todo_model::{IdempotencyKey, NewTodo, Todo, TodoId, TodoUpdate};
 
 use crate::{
-    AnyStore, ChangeError, Condition, Count, Epoch, Page, Portion, Query, Store, StoreError,
+    AnyStore, ChangeError, Condition, Count, CreateError, Epoch, Page, Portion, Query, Store,
+    StoreError,
 };
 
 /// Another store, and how often it did what.
@@ -59,10 +60,11 @@ enum Operation {
     DeleteCompleted,
 }
 
-const OUTCOMES: [&str; 9] = [
+const OUTCOMES: [&str; 10] = [
     "ok",
     "not_found",
     "condition_failed",
+    "key_reused",
     "full",
     "no_space",
     "unavailable",
@@ -71,16 +73,40 @@ const OUTCOMES: [&str; 9] = [
     "undecided",
 ];
 
-fn outcome(error: ChangeError) -> &'static str {
-    match error {
-        ChangeError::NotFound => "not_found",
-        ChangeError::ConditionFailed => "condition_failed",
-        ChangeError::Store(StoreError::Full) => "full",
-        ChangeError::Store(StoreError::NoSpace) => "no_space",
-        ChangeError::Store(StoreError::Unavailable) => "unavailable",
-        ChangeError::Store(StoreError::Unreachable) => "unreachable",
-        ChangeError::Store(StoreError::Busy) => "busy",
-        ChangeError::Store(StoreError::Undecided) => "undecided",
+/// An error as it is counted.
+trait Outcome {
+    fn outcome(&self) -> &'static str;
+}
+
+impl Outcome for StoreError {
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::NoSpace => "no_space",
+            Self::Unavailable => "unavailable",
+            Self::Unreachable => "unreachable",
+            Self::Busy => "busy",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
+impl Outcome for CreateError {
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::KeyReused => "key_reused",
+            Self::Store(error) => error.outcome(),
+        }
+    }
+}
+
+impl Outcome for ChangeError {
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::ConditionFailed => "condition_failed",
+            Self::Store(error) => error.outcome(),
+        }
     }
 }
 
@@ -109,11 +135,8 @@ impl Measured {
         }
     }
 
-    fn record<T, E>(&self, operation: Operation, result: Result<T, E>) -> Result<T, E>
-    where
-        E: Copy + Into<ChangeError>,
-    {
-        let outcome = result.as_ref().map_or_else(|error| outcome((*error).into()), |_| "ok");
+    fn record<T, E: Outcome>(&self, operation: Operation, result: Result<T, E>) -> Result<T, E> {
+        let outcome = result.as_ref().map_or_else(Outcome::outcome, |_| "ok");
         let mut operations = OPERATIONS.iter().zip(&self.metrics.operations);
         let counters = operations.find(|((known, _), _)| *known == operation);
         let counter = counters.and_then(|(_, counters)| {
@@ -155,8 +178,12 @@ impl Store for Measured {
         self.record(Operation::Find, self.store.find(query).await)
     }
 
-    async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError> {
-        self.record(Operation::Create, self.store.create(new).await)
+    async fn create(
+        &self,
+        new: NewTodo,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Rc<Todo>, CreateError> {
+        self.record(Operation::Create, self.store.create(new, key).await)
     }
 
     async fn update(
@@ -220,14 +247,16 @@ mod tests {
         let store = Measured::new(Rc::new(AnyStore::Memory(MemoryStore::new(options))));
         let mut metrics = Metrics::default();
         metrics.add(store.metrics());
-        assert_eq!(metrics.text().unwrap().matches("\nstore_operations_total{").count(), 63);
+        assert_eq!(metrics.text().unwrap().matches("\nstore_operations_total{").count(), 70);
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
             store.get(1).await.unwrap();
             store.get(99).await.unwrap();
             store.list(0, 1_000).await.unwrap();
             store.find(&Query::default()).await.unwrap();
-            store.create(new("x")).await.unwrap();
-            store.create(new(&"x".repeat(400))).await.unwrap_err();
+            let key = IdempotencyKey::parse("k");
+            store.create(new("x"), key.as_ref()).await.unwrap();
+            store.create(new("y"), key.as_ref()).await.unwrap_err();
+            store.create(new(&"x".repeat(400)), None).await.unwrap_err();
             store.delete(99, &Condition::default()).await.unwrap_err();
             store.delete_completed().await.unwrap();
             store.count_todos().await;
@@ -241,6 +270,7 @@ mod tests {
             r#"store_operations_total{operation="list",outcome="ok"} 1"#,
             r#"store_operations_total{operation="find",outcome="ok"} 1"#,
             r#"store_operations_total{operation="create",outcome="ok"} 1"#,
+            r#"store_operations_total{operation="create",outcome="key_reused"} 1"#,
             r#"store_operations_total{operation="create",outcome="full"} 1"#,
             r#"store_operations_total{operation="delete",outcome="not_found"} 1"#,
             r#"store_operations_total{operation="delete_completed",outcome="ok"} 1"#,

@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use todo_model::{NewTodo, Todo, TodoId, TodoUpdate};
+use todo_model::{IdempotencyKey, NewTodo, Todo, TodoId, TodoUpdate};
 
 use crate::search::Turns;
 use crate::todos::{Journal, Todos};
 use crate::{
-    ChangeError, Condition, Count, Epoch, Page, Portion, Query, Store, StoreError, StoreOptions,
-    search,
+    ChangeError, Condition, Count, CreateError, Epoch, Page, Portion, Query, Store, StoreError,
+    StoreOptions, search,
 };
 
 /// Keeps todos in memory. Its epoch, and with it the ids that it has given out, end with the process.
@@ -56,8 +56,12 @@ impl Store for MemoryStore {
         Ok(search::find(&self.todos, &self.turns, query).await)
     }
 
-    async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError> {
-        self.todos.borrow_mut().create(new, &mut Journal::new())
+    async fn create(
+        &self,
+        new: NewTodo,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Rc<Todo>, CreateError> {
+        self.todos.borrow_mut().create(new, key, &mut Journal::new())
     }
 
     async fn update(

@@ -8,15 +8,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use todo_model::{NewTodo, Todo, TodoId, TodoUpdate};
+use todo_model::{IdempotencyKey, NewTodo, Todo, TodoId, TodoUpdate};
 
 use crate::measured::Commits;
 #[cfg(feature = "postgres")]
 use crate::postgres::{NewerSchema, PostgresStore};
 use crate::redb::{self, Found};
 use crate::{
-    ChangeError, Condition, Count, Epoch, LeaseLost, MemoryStore, Page, Portion, Query, RedbStore,
-    Store, StoreError,
+    ChangeError, Condition, Count, CreateError, Epoch, LeaseLost, MemoryStore, Page, Portion,
+    Query, RedbStore, Store, StoreError,
 };
 
 /// Where todos are kept.
@@ -316,8 +316,12 @@ impl Store for AnyStore {
         each!(self, store => store.find(query).await)
     }
 
-    async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError> {
-        each!(self, store => store.create(new).await)
+    async fn create(
+        &self,
+        new: NewTodo,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Rc<Todo>, CreateError> {
+        each!(self, store => store.create(new, key).await)
     }
 
     async fn update(

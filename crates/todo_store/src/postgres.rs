@@ -3,6 +3,8 @@
 //! Nothing of the todos is kept in the server. Every operation is one statement, or two where a change was not made and the
 //! reason has to be found out. What was answered is as durable as the database makes a commit.
 
+mod conditions;
+mod create;
 mod schema;
 mod statements;
 
@@ -18,15 +20,16 @@ use postgres_pool::{
     DatabaseRow, Error, Exclusive, Pool, PoolOptions, Sql, SqlState, Target, with_jitter,
 };
 use telemetry::log;
-use todo_model::{Description, NewTodo, Revision, Title, Todo, TodoId, TodoUpdate};
+use todo_model::{Description, IdempotencyKey, NewTodo, Title, Todo, TodoId, TodoUpdate};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::search::fold;
 use crate::{
-    ChangeError, Condition, Count, Epoch, OpenError, Order, Page, Portion, Query, Revisions, Store,
-    StoreError, StoreOptions,
+    ChangeError, Condition, Count, CreateError, Epoch, OpenError, Order, Page, Portion, Query,
+    Revisions, Store, StoreError, StoreOptions,
 };
+use conditions::Conditions;
 use schema::SchemaError;
 
 /// The most that one page takes, in bytes as for [`Store::list`]. It may be shorter than what was asked for.
@@ -236,28 +239,6 @@ impl PostgresStore {
     }
 }
 
-/// The revisions of a [`Condition`] as the database takes them.
-struct Conditions {
-    one_of: Option<Vec<i64>>,
-    none_of: Vec<i64>,
-}
-
-impl From<&Condition> for Conditions {
-    fn from(condition: &Condition) -> Self {
-        // What is no number there is no revision of any todo.
-        let numbers = |revisions: &[Revision]| {
-            revisions.iter().filter_map(|revision| i64::try_from(*revision).ok()).collect()
-        };
-        Self {
-            one_of: condition.one_of.as_deref().map(numbers),
-            none_of: match &condition.none_of {
-                Revisions::All => Vec::new(),
-                Revisions::These(revisions) => numbers(revisions),
-            },
-        }
-    }
-}
-
 fn read_todo(row: &DatabaseRow) -> Option<Todo> {
     let number = |column: usize| u64::try_from(row.try_get::<_, i64>(column).ok()?).ok();
     Some(Todo {
@@ -346,21 +327,12 @@ impl Store for PostgresStore {
         Ok(Page { total: total.max(todos.len()), todos })
     }
 
-    async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError> {
-        let (title, description) = (new.title.as_str(), new.description.as_str());
-        let (title_folded, description_folded) = (fold(title), fold(description));
-        let parameters: [&(dyn ToSql + Sync); 4] =
-            [&title, &description, &title_folded, &description_folded];
-        let rows = self.query(&statements::CREATE, &parameters).await?;
-        let number = |column| Ok(u64::try_from(self.number(&rows, column)?).unwrap_or_default());
-        Ok(Rc::new(Todo {
-            id: number(0)?,
-            created_at: Timestamp::from_nanoseconds(number(1)?),
-            title: new.title,
-            description: new.description,
-            completed: false,
-            revision: 1,
-        }))
+    async fn create(
+        &self,
+        new: NewTodo,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Rc<Todo>, CreateError> {
+        self.make(new, key).await
     }
 
     async fn update(

@@ -20,14 +20,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use file_lease::{Lease, Status};
-use todo_model::{NewTodo, Todo, TodoId, TodoUpdate};
+use todo_model::{IdempotencyKey, NewTodo, Todo, TodoId, TodoUpdate};
 use tokio::sync::{Notify, oneshot};
 
 use crate::measured::Commits;
 use crate::search::Turns;
 use crate::todos::{Journal, Todos};
 use crate::{
-    ChangeError, Condition, Count, Epoch, Page, Portion, Query, Store, StoreError, search,
+    ChangeError, Condition, Count, CreateError, Epoch, Page, Portion, Query, Store, StoreError,
+    search,
 };
 use database::TodoDatabase;
 
@@ -56,7 +57,7 @@ pub struct RedbStore {
 
 /// A change that waits for the next transaction, and whom to tell what it came to.
 enum Change {
-    Create(NewTodo, oneshot::Sender<Result<Rc<Todo>, StoreError>>),
+    Create(NewTodo, Option<IdempotencyKey>, oneshot::Sender<Result<Rc<Todo>, CreateError>>),
     Update(TodoId, TodoUpdate, Condition, oneshot::Sender<Result<Rc<Todo>, ChangeError>>),
     Delete(TodoId, Condition, oneshot::Sender<Result<(), ChangeError>>),
     DeleteCompleted(Vec<TodoId>, oneshot::Sender<Result<usize, StoreError>>),
@@ -170,7 +171,9 @@ impl RedbStore {
 impl Change {
     fn apply(self, todos: &mut Todos, journal: &mut Journal) -> Reply {
         match self {
-            Self::Create(new, reply) => prepare(reply, todos.create(new, journal)),
+            Self::Create(new, key, reply) => {
+                prepare(reply, todos.create(new, key.as_ref(), journal))
+            }
             Self::Update(id, update, condition, reply) => {
                 prepare(reply, todos.update(id, update, &condition, journal))
             }
@@ -223,8 +226,12 @@ impl Store for RedbStore {
         Ok(search::find(&self.todos, &self.turns, query).await)
     }
 
-    async fn create(&self, new: NewTodo) -> Result<Rc<Todo>, StoreError> {
-        self.submit(|reply| Change::Create(new, reply)).await
+    async fn create(
+        &self,
+        new: NewTodo,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Rc<Todo>, CreateError> {
+        self.submit(|reply| Change::Create(new, key.cloned(), reply)).await
     }
 
     async fn update(

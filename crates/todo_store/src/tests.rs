@@ -4,6 +4,7 @@
 
 #[cfg(feature = "postgres")]
 mod database;
+mod keys;
 mod model;
 
 use std::cell::RefCell;
@@ -55,7 +56,7 @@ fn new(title: &str) -> NewTodo {
 }
 
 async fn create(store: &impl Store, title: &str) -> Rc<Todo> {
-    store.create(new(title)).await.unwrap()
+    store.create(new(title), None).await.unwrap()
 }
 
 async fn update(
@@ -265,7 +266,7 @@ fn a_search_finds_what_stays_exactly_once_whatever_changes_meanwhile() {
         let long = Description::parse(&"x".repeat(Description::MAX_CHARS)).unwrap();
         for number in 0..1_000 {
             let title = Title::parse(&format!("{:04}", (number * 7) % 1_000)).unwrap();
-            store.create(NewTodo { title, description: long.clone() }).await.unwrap();
+            store.create(NewTodo { title, description: long.clone() }, None).await.unwrap();
         }
         for (order, descending) in
             [(Order::Id, false), (Order::Id, true), (Order::Title, false), (Order::Title, true)]
@@ -303,7 +304,7 @@ fn a_full_store_refuses_what_makes_it_fuller() {
         run(store, |store| async move {
             create(&*store, "a").await;
             create(&*store, "b").await;
-            assert_eq!(store.create(new("c")).await, Err(StoreError::Full));
+            assert_eq!(store.create(new("c"), None).await, Err(StoreError::Full.into()));
             let longer = update(&*store, 1, retitled(&"x".repeat(100))).await;
             assert_eq!(longer, Err(ChangeError::Store(StoreError::Full)));
             update(&*store, 1, completed()).await.unwrap();

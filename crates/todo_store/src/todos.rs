@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use clock::Timestamp;
-use todo_model::{Description, NewTodo, Title, Todo, TodoId, TodoUpdate};
+use todo_model::{Description, IdempotencyKey, NewTodo, Title, Todo, TodoId, TodoUpdate};
 
+use crate::keys::{Keys, Made};
 use crate::title_index::TitleIndex;
-use crate::{ChangeError, Condition, Count, Portion, StoreError, StoreOptions};
+use crate::{ChangeError, Condition, Count, CreateError, Portion, StoreError, StoreOptions};
 
 /// The titles of the todos that a new store begins with, and whether they are completed.
 pub(crate) const SAMPLES: [(&str, bool); 2] = [("Go 학습하기", false), ("Docker 최적화", true)];
@@ -18,6 +19,7 @@ pub(crate) struct Todos {
     /// In the order of their ids.
     by_id: Vec<Rc<Todo>>,
     by_title: TitleIndex,
+    keys: Keys,
     next_id: TodoId,
     bytes: usize,
     max_bytes: usize,
@@ -25,12 +27,11 @@ pub(crate) struct Todos {
     version: u64,
 }
 
-/// One todo, before and after a change.
+/// One todo, or what is kept under one key, before and after a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Effect {
-    pub(crate) id: TodoId,
-    pub(crate) before: Option<Rc<Todo>>,
-    pub(crate) after: Option<Rc<Todo>>,
+pub(crate) enum Effect {
+    Todo { id: TodoId, before: Option<Rc<Todo>>, after: Option<Rc<Todo>> },
+    Key { key: IdempotencyKey, before: Option<Made>, after: Option<Made> },
 }
 
 /// What changes have done since they were last durable, in their order.
@@ -42,6 +43,7 @@ impl Todos {
         Self {
             by_id: Vec::new(),
             by_title: TitleIndex::default(),
+            keys: Keys::default(),
             next_id: 1,
             bytes: 0,
             max_bytes,
@@ -69,6 +71,11 @@ impl Todos {
         self.insert(Rc::new(todo));
     }
 
+    /// Puts a key back that was stored before. False if it cannot be right.
+    pub(crate) fn restore_key(&mut self, key: &IdempotencyKey, made: Made) -> bool {
+        !self.keys.has_made(made.id) && self.keys.set(key, Some(made)).is_none()
+    }
+
     /// No id below `next_id` is given out any more.
     pub(crate) fn set_next_id(&mut self, next_id: TodoId) {
         self.next_id = self.next_id.max(next_id);
@@ -93,6 +100,11 @@ impl Todos {
     /// All todos, in the order of their ids.
     pub(crate) fn by_id(&self) -> &[Rc<Todo>] {
         &self.by_id
+    }
+
+    /// All keys, and what was made under them.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&IdempotencyKey, &Made)> {
+        self.keys.iter()
     }
 
     fn behind(&self, after: TodoId) -> &[Rc<Todo>] {
@@ -130,12 +142,30 @@ impl Todos {
     pub(crate) fn create(
         &mut self,
         new: NewTodo,
+        key: Option<&IdempotencyKey>,
         journal: &mut Journal,
-    ) -> Result<Rc<Todo>, StoreError> {
+    ) -> Result<Rc<Todo>, CreateError> {
+        let now = Timestamp::now();
+        if let Some(made) = key.and_then(|key| self.keys.get(key, now)) {
+            return made.replay(new);
+        }
         self.make_room(FIXED_BYTES + text_size(&new.title, &new.description))?;
+        let fingerprint = key.map(|_| new.fingerprint());
         let todo = self.add(new, false);
-        journal.push(Effect { id: todo.id, before: None, after: Some(todo.clone()) });
+        journal.push(Effect::Todo { id: todo.id, before: None, after: Some(todo.clone()) });
+        if let (Some(key), Some(fingerprint)) = (key, fingerprint) {
+            for outdated in self.keys.outdated(key, now) {
+                self.set_key(outdated, None, journal);
+            }
+            let made = Made { fingerprint, id: todo.id, created_at: todo.created_at };
+            self.set_key(key.clone(), Some(made), journal);
+        }
         Ok(todo)
+    }
+
+    fn set_key(&mut self, key: IdempotencyKey, after: Option<Made>, journal: &mut Journal) {
+        let before = self.keys.set(&key, after);
+        journal.push(Effect::Key { key, before, after });
     }
 
     pub(crate) fn update(
@@ -151,7 +181,7 @@ impl Todos {
         let after = Rc::new(after);
         self.remove(&before);
         self.insert(after.clone());
-        journal.push(Effect { id, before: Some(before), after: Some(after.clone()) });
+        journal.push(Effect::Todo { id, before: Some(before), after: Some(after.clone()) });
         Ok(after)
     }
 
@@ -163,7 +193,7 @@ impl Todos {
     ) -> Result<(), ChangeError> {
         let before = self.meeting(id, condition)?;
         self.remove(&before);
-        journal.push(Effect { id, before: Some(before), after: None });
+        journal.push(Effect::Todo { id, before: Some(before), after: None });
         Ok(())
     }
 
@@ -175,7 +205,7 @@ impl Todos {
                 continue;
             };
             self.remove(&before);
-            journal.push(Effect { id, before: Some(before), after: None });
+            journal.push(Effect::Todo { id, before: Some(before), after: None });
             deleted += 1;
         }
         deleted
@@ -183,12 +213,15 @@ impl Todos {
 
     /// Takes back the changes in `journal`. The ids that they gave out stay given out.
     pub(crate) fn revert(&mut self, journal: Journal) {
-        for Effect { before, after, .. } in journal.into_iter().rev() {
-            if let Some(after) = after {
-                self.remove(&after);
-            }
-            if let Some(before) = before {
-                self.insert(before);
+        for effect in journal.into_iter().rev() {
+            match effect {
+                Effect::Todo { before, after, .. } => {
+                    after.into_iter().for_each(|after| self.remove(&after));
+                    before.into_iter().for_each(|before| self.insert(before));
+                }
+                Effect::Key { key, before, .. } => {
+                    self.keys.set(&key, before);
+                }
             }
         }
     }

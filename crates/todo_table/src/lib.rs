@@ -1,4 +1,5 @@
-//! Rows of todos in one file, by the redb database: the form of the file, and nothing of what a todo is.
+//! Rows of todos and of idempotency keys in one file, by the redb database: the form of the file, and nothing of what a todo
+//! is.
 //!
 //! It is a crate of its own for the size of the module. redb is generic over what is stored, so its code is made where
 //! the types are known, with that crate's settings: here for size, as a database waits for the disk and not for the
@@ -17,11 +18,16 @@ pub const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 /// Title, description, completed, created at, revision.
 type Value<'a> = (&'a str, &'a str, bool, u64, u64);
 
+/// Fingerprint of the request, id of the todo, created at.
+type KeyValue = (u64, u64, u64);
+
 const TODOS: TableDefinition<u64, Value<'static>> = TableDefinition::new("todos");
+const KEYS: TableDefinition<&str, KeyValue> = TableDefinition::new("keys");
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
-/// The form of the tables above. A program knows its own and all earlier ones: 1 had no epoch.
-const SCHEMA: u64 = 2;
+/// The form of the tables above. A program knows its own and all earlier ones: 2 had no keys, and 1 no epoch either.
+const SCHEMA: u64 = 3;
+const SCHEMA_WITHOUT_KEYS: u64 = 2;
 const SCHEMA_WITHOUT_EPOCH: u64 = 1;
 
 /// The entries of [`META`].
@@ -50,13 +56,37 @@ pub struct Row<'a> {
     pub revision: u64,
 }
 
+/// What a client has made under an idempotency key, as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRow<'a> {
+    /// The client's key.
+    pub key: &'a str,
+    /// What tells its request from others.
+    pub fingerprint: u64,
+    /// Of the todo that was made.
+    pub id: u64,
+    /// When that was, in nanoseconds since 1970.
+    pub created_at: u64,
+}
+
+/// A row of one of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// A todo.
+    Todo(Row<'a>),
+    /// A key.
+    Key(KeyRow<'a>),
+}
+
 /// One change of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
     /// The row is now this one.
-    Put(Row<'a>),
-    /// There is no row with this id any more.
+    Put(Entry<'a>),
+    /// There is no todo with this id any more.
     Remove(u64),
+    /// There is no such key any more.
+    RemoveKey(&'a str),
 }
 
 /// What is known about all rows together.
@@ -88,6 +118,8 @@ pub enum ReadError {
     Newer(u64),
     /// The todo with this id breaks the rules.
     Invalid(u64),
+    /// The key of the todo with this id breaks the rules.
+    InvalidKey(u64),
     /// redb cannot read it.
     Redb(Error),
 }
@@ -101,6 +133,9 @@ impl fmt::Display for ReadError {
                 "it comes from a newer version of this program (schema {schema}, not {SCHEMA})"
             ),
             Self::Invalid(id) => write!(formatter, "it is damaged: todo {id} is not valid"),
+            Self::InvalidKey(id) => {
+                write!(formatter, "it is damaged: the key of todo {id} is not valid")
+            }
             Self::Redb(Error::Corrupted(reason)) => write!(formatter, "it is damaged: {reason}"),
             Self::Redb(error) => write!(formatter, "it cannot be read: {error}"),
         }
@@ -140,7 +175,7 @@ impl Table {
         Ok(meta.get(TRANSACTIONS_KEY)?.map_or(0, |value| value.value()))
     }
 
-    /// Reads all rows, in the order of their ids. `take` tells whether it accepts one. A table from before there were
+    /// Reads all todos in the order of their ids, then all keys. `take` tells whether it accepts one. A table from before there were
     /// epochs gets `new_epoch`, which the next [`write`](Self::write) puts into it.
     ///
     /// # Errors
@@ -148,7 +183,7 @@ impl Table {
     pub fn read(
         &self,
         new_epoch: u64,
-        take: &mut dyn FnMut(Row<'_>) -> bool,
+        take: &mut dyn FnMut(Entry<'_>) -> bool,
     ) -> Result<Header, ReadError> {
         let transaction = self.0.begin_read()?;
         let meta = match transaction.open_table(META) {
@@ -159,8 +194,9 @@ impl Table {
         let entry = |key| -> Result<u64, ReadError> {
             meta.get(key)?.map(|value| value.value()).ok_or(ReadError::Foreign)
         };
-        let epoch = match entry(SCHEMA_KEY)? {
-            SCHEMA => entry(EPOCH_KEY)?,
+        let schema = entry(SCHEMA_KEY)?;
+        let epoch = match schema {
+            SCHEMA | SCHEMA_WITHOUT_KEYS => entry(EPOCH_KEY)?,
             SCHEMA_WITHOUT_EPOCH => new_epoch,
             other => return Err(ReadError::Newer(other)),
         };
@@ -170,8 +206,18 @@ impl Table {
             let id = id.value();
             let (title, description, completed, created_at, revision) = value.value();
             let row = Row { id, title, description, completed, created_at, revision };
-            if !(1..next_id).contains(&id) || !take(row) {
+            if !(1..next_id).contains(&id) || !take(Entry::Todo(row)) {
                 return Err(ReadError::Invalid(id));
+            }
+        }
+        if schema == SCHEMA {
+            for item in transaction.open_table(KEYS)?.iter()? {
+                let (key, value) = item?;
+                let (fingerprint, id, created_at) = value.value();
+                let row = KeyRow { key: key.value(), fingerprint, id, created_at };
+                if !(1..next_id).contains(&id) || !take(Entry::Key(row)) {
+                    return Err(ReadError::InvalidKey(id));
+                }
             }
         }
         Ok(Header { next_id, transactions: entry(TRANSACTIONS_KEY)?, epoch })
@@ -189,11 +235,16 @@ impl Table {
         let transaction = self.0.begin_write()?;
         {
             let mut todos = transaction.open_table(TODOS)?;
+            let mut keys = transaction.open_table(KEYS)?;
             for change in changes {
                 match change {
-                    Change::Put(row) => todos.insert(row.id, value(row))?,
-                    Change::Remove(id) => todos.remove(id)?,
-                };
+                    Change::Put(Entry::Todo(row)) => drop(todos.insert(row.id, value(row))?),
+                    Change::Put(Entry::Key(row)) => {
+                        keys.insert(row.key, (row.fingerprint, row.id, row.created_at))?;
+                    }
+                    Change::Remove(id) => drop(todos.remove(id)?),
+                    Change::RemoveKey(key) => drop(keys.remove(key)?),
+                }
             }
             let mut meta = transaction.open_table(META)?;
             for (key, value) in [

@@ -63,7 +63,7 @@ fn probes_and_preflights_need_no_token_and_metrics_do_if_they_are_to() {
     assert_eq!(
         answer.header("access-control-allow-headers"),
         Some(
-            "Origin,Content-Length,Content-Type,If-Match,If-None-Match,Authorization,X-Request-Id"
+            "Origin,Content-Length,Content-Type,If-Match,If-None-Match,Idempotency-Key,Authorization,X-Request-Id"
         )
     );
     // A page must be able to read why it was refused.

@@ -72,18 +72,22 @@ fn without_a_folder_todos_are_in_memory_and_the_log_says_so() {
 }
 
 #[test]
-fn a_file_of_this_release_can_be_read() {
-    let folder = TempDir::new().unwrap();
-    let fixture = repository().join("e2e/fixtures/schema-1.redb");
-    fs::copy(fixture, folder.path().join("todos.redb")).unwrap();
-    let server = on(folder.path());
-    assert_eq!(titles(&server), ["Go 학습하기", "Docker 최적화", "장보기 🥛"]);
-    let todo = server.connect().get("/api/todos/3");
-    assert!(todo.header("etag").unwrap().ends_with("-2\""));
-    let todo = todo.json();
-    assert_eq!(todo["todo"]["description"], "two\nlines");
-    assert_eq!(todo["todo"]["completed"], true);
-    assert_eq!(create(&server, "next"), 5);
+fn files_of_earlier_releases_can_be_read() {
+    for schema in 1..=3 {
+        let folder = TempDir::new().unwrap();
+        let fixture = repository().join(format!("e2e/fixtures/schema-{schema}.redb"));
+        fs::copy(fixture, folder.path().join("todos.redb")).unwrap();
+        let server = on(folder.path());
+        assert_eq!(titles(&server), ["Go 학습하기", "Docker 최적화", "장보기 🥛"]);
+        let todo = server.connect().get("/api/todos/3");
+        assert!(todo.header("etag").unwrap().ends_with("-2\""));
+        let todo = todo.json();
+        assert_eq!(todo["todo"]["description"], "two\nlines");
+        assert_eq!(todo["todo"]["completed"], true);
+        assert_eq!(create(&server, "next"), 5);
+        server.kill();
+        assert_eq!(titles(&on(folder.path())).last().unwrap(), "next");
+    }
 }
 
 /// Starts a server on a folder with these bytes as its file. It must refuse them and leave them alone.

@@ -9,6 +9,7 @@ mod crash;
 mod documents;
 mod durability;
 mod framing;
+mod idempotency;
 mod lease;
 mod limits;
 mod logs;

@@ -136,6 +136,44 @@ fn the_server_takes_the_conditions_that_fit_the_schema_and_no_others() {
 }
 
 #[test]
+fn the_server_takes_the_keys_that_fit_the_schema_and_no_others() {
+    let description = Description::read();
+    let validator = description.validator(description.at("/components/schemas/IdempotencyKey"));
+    let server = Server::start();
+    let mut client = server.connect();
+    let [longest, too_long] = [255, 256].map(|count| "x".repeat(count));
+    let escapes = r"\\".repeat(255);
+    for (value, fits) in [
+        ("k", true),
+        ("\"k\"", true),
+        (r#""a\"b\\c""#, true),
+        (r#""a,b;c""#, true),
+        (r"a\b;c-+#.~!", true),
+        (&longest, true),
+        (&format!("\"{longest}\""), true),
+        (&format!("\"{escapes}\""), true),
+        ("", false),
+        ("\"\"", false),
+        ("\"", false),
+        ("\"k", false),
+        ("k\"", false),
+        ("k,k", false),
+        ("k k", false),
+        ("\"k k\"", false),
+        (r#""a\b""#, false),
+        (r#""k"; p"#, false),
+        ("é", false),
+        (&too_long, false),
+        (&format!("\"{too_long}\""), false),
+    ] {
+        assert_eq!(validator.is_valid(&value.into()), fits, "{value}");
+        let header = format!("Idempotency-Key: {value}");
+        let status = client.request("POST", "/api/todos", &[&header], br#"{"title":"x"}"#).status;
+        assert_eq!(status, if fits { 201 } else { 400 }, "{header}");
+    }
+}
+
+#[test]
 fn every_example_of_a_request_is_taken() {
     let description = Description::read();
     let server = Server::start();

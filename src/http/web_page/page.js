@@ -131,10 +131,11 @@ function askForToken(reason) {
   return tokenQuestion;
 }
 
-async function api(method, path, { body, etag } = {}) {
+async function api(method, path, { body, etag, key } = {}) {
   const headers = { Accept: "application/json" };
   if (body) headers["Content-Type"] = "application/json";
   if (etag) headers["If-Match"] = etag;
+  if (key) headers["Idempotency-Key"] = key;
   const sent = token;
   if (sent) headers.Authorization = `Bearer ${sent}`;
   let answer, json;
@@ -150,10 +151,23 @@ async function api(method, path, { body, etag } = {}) {
   const reason = json.error ?? answer.status;
   if (answer.status === 401) {
     if (token === sent) await askForToken(reason);
-    return api(method, path, { body, etag });
+    return api(method, path, { body, etag, key });
   }
   if (!answer.ok) throw failure(answer.status, reason);
   return { ...json, etag: answer.headers.get("ETag") };
+}
+
+// By the body: the key of what was sent and not answered. It is sent again under the same key, so that it is not there twice.
+let unanswered = JSON.parse(recall("unanswered") ?? "{}");
+
+async function create(body) {
+  const sent = JSON.stringify(body);
+  unanswered[sent] ??= crypto.getRandomValues(new Uint32Array(4)).join("-");
+  remember("unanswered", JSON.stringify(unanswered));
+  const answer = await api("POST", "/api/todos", { body, key: unanswered[sent] });
+  delete unanswered[sent];
+  remember("unanswered", JSON.stringify(unanswered));
+  return answer;
 }
 
 const pathOf = (id) => `/api/todos/${id}`;
@@ -412,7 +426,7 @@ async function undo() {
   const button = $("#undo .act");
   button.disabled = true;
   try {
-    let { todo, etag } = await api("POST", "/api/todos", { body: { title: lost.title, description: lost.description } });
+    let { todo, etag } = await create({ title: lost.title, description: lost.description });
     deleted.pop();
     if (lost.completed) ({ todo } = await api("PATCH", pathOf(todo.id), { body: { completed: true }, etag }));
     say(named("added", todo.title));
@@ -432,6 +446,9 @@ async function reveal(todo) {
     $("#filter input").checked = true;
     $("#search").value = "";
     await refresh(PAGE_SIZE);
+  } else if (rows.has(todo.id)) {
+    // It was made before and its answer lost, and may have been changed since.
+    await refresh();
   } else {
     todos.unshift(todo);
     total += 1;
@@ -441,7 +458,7 @@ async function reveal(todo) {
 
 const fields = (form) => ({ title: form.elements.title.value, description: form.elements.description.value });
 
-// Runs one request of a form. A request that got no answer is not sent again by itself: it may have been carried out.
+// Runs one request of a form. A request that got no answer is not sent again by itself: a change may have been carried out.
 async function submit(form, request) {
   const error = $(".error:not(dialog *)", form);
   const button = $(".primary", form);
@@ -461,7 +478,7 @@ async function submit(form, request) {
 function add() {
   return submit(addForm, async () => {
     const sent = fields(addForm);
-    const { todo } = await api("POST", "/api/todos", { body: sent });
+    const { todo } = await create(sent);
     // Who typed on meanwhile keeps that.
     for (const [name, value] of Object.entries(sent)) {
       if (addForm.elements[name].value === value) addForm.elements[name].value = "";
@@ -507,7 +524,7 @@ function openEditor(todo, etag, typed = todo) {
     close(editor, editor.theirs.todo);
   });
   on($(".again", form), "click", () => submit(form, async () => {
-    const { todo: copy } = await api("POST", "/api/todos", { body: fields(form) });
+    const { todo: copy } = await create(fields(form));
     close(editor, null);
     await reveal(copy);
     say(named("added", copy.title));
@@ -633,7 +650,11 @@ on(addForm, "submit", (event) => {
   add();
 });
 on(document, "input", (event) => {
-  if (event.target.closest("#add, .editor")) saveDraft();
+  if (!event.target.closest("#add, .editor")) return;
+  saveDraft();
+  // Who types the same again means another todo.
+  unanswered = {};
+  remember("unanswered");
 });
 
 async function select() {

@@ -25,7 +25,7 @@ const PAUSES_PER_TRY: u32 = 10;
 /// error. Where a write failed, nothing has been committed: the file is what it was after the last `fsync`. Where an
 /// `fsync` failed, nobody knows what is on the disk: the system may have dropped what it could not write, hold it for
 /// clean, and let the next `fsync` succeed without it (PostgreSQL found this out in 2018). So that file is not used again.
-/// All todos, as they were acknowledged, are written from memory into a new file, which takes its place.
+/// All todos and keys, as they were acknowledged, are written from memory into a new file, which takes its place.
 pub(super) struct TodoDatabase {
     disk: Box<dyn Disk>,
     state: State,
@@ -127,10 +127,10 @@ impl TodoDatabase {
         Ok(is_as_acknowledged.then_some(table))
     }
 
-    /// A new file with all todos, which takes the place of the other one.
+    /// A new file with everything, which takes the place of the other one.
     fn rewrite(&mut self, todos: &Todos) -> Result<Table, Error> {
         let table = Table::open(self.disk.begin_new()?, Check::Least)?;
-        tables::write_all(&table, todos.by_id(), self.header(todos.next_id(), self.transactions))?;
+        tables::write_all(&table, todos, self.header(todos.next_id(), self.transactions))?;
         self.disk.publish_new()?;
         Ok(table)
     }

@@ -117,7 +117,7 @@ pub(super) fn open_database(
         let todos = Todos::of_new_store(options);
         let epoch = Epoch::random().into();
         let header = Header { next_id: todos.next_id(), transactions: 1, epoch };
-        tables::write_all(&table, todos.by_id(), header).map_err(unwritable)?;
+        tables::write_all(&table, &todos, header).map_err(unwritable)?;
         return Ok((table, todos, header));
     }
     let mut todos = Todos::new(options.max_bytes);

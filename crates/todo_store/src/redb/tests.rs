@@ -1,5 +1,6 @@
 //! What the durable store does when its disk fails.
 
+mod keys;
 mod test_disk;
 
 use std::time::Duration;
@@ -43,9 +44,9 @@ fn run<F: Future<Output = ()>>(disk: &TestDisk, test: impl FnOnce(Rc<RedbStore>)
     });
 }
 
-async fn create(store: &RedbStore, title: &str) -> Result<TodoId, StoreError> {
+async fn create(store: &RedbStore, title: &str) -> Result<TodoId, CreateError> {
     let new = NewTodo { title: Title::parse(title).unwrap(), description: Description::default() };
-    Ok(store.create(new).await?.id)
+    Ok(store.create(new, None).await?.id)
 }
 
 async fn complete(store: &RedbStore, id: TodoId, completed: bool) {
@@ -89,7 +90,7 @@ fn a_disk_that_fails_changes_nothing_and_the_store_recovers_with_it() {
             create(&store, "before").await.unwrap();
             faulty.fail(fault);
             for _ in 0..3 {
-                assert_eq!(create(&store, "lost").await, Err(error), "{fault:?}");
+                assert_eq!(create(&store, "lost").await, Err(error.into()), "{fault:?}");
                 let deleted = store.delete(1, &Condition::default()).await;
                 assert_eq!(deleted, Err(ChangeError::Store(error)), "{fault:?}");
                 assert_eq!(titles(&store).await, ["before"], "reading goes on");
@@ -145,7 +146,7 @@ fn a_store_on_a_full_disk_can_still_serve() {
     run(&disk, |store| async move {
         create(&store, "before").await.unwrap();
         faulty.fail(Fault::Full);
-        assert_eq!(create(&store, "lost").await, Err(StoreError::NoSpace));
+        assert_eq!(create(&store, "lost").await, Err(StoreError::NoSpace.into()));
         for _ in 0..3 {
             assert_eq!(store.check().await, Ok(()));
             assert_eq!(titles(&store).await, ["before"]);
@@ -248,7 +249,7 @@ fn what_is_acknowledged_after_a_failed_fsync_survives_a_power_cut() {
     run(&disk, |store| async move {
         create(&store, "before").await.unwrap();
         faulty.fail(Fault::Sync);
-        assert_eq!(create(&store, "lost").await, Err(StoreError::Unavailable));
+        assert_eq!(create(&store, "lost").await, Err(StoreError::Unavailable.into()));
         faulty.fail(Fault::None);
         tokio::time::sleep(Duration::from_millis(120)).await;
         create(&store, "after").await.unwrap();

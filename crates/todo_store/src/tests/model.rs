@@ -18,7 +18,10 @@ enum Change {
 impl Change {
     async fn make(self, store: &impl Store) -> Result<(), ChangeError> {
         match self {
-            Self::Create(new) => store.create(new).await.map(drop).map_err(Into::into),
+            Self::Create(new) => {
+                store.create(new, None).await.unwrap();
+                Ok(())
+            }
             Self::Update(id, update, condition) => {
                 store.update(id, update, &condition).await.map(drop)
             }
