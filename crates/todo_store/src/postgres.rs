@@ -7,6 +7,7 @@ mod conditions;
 mod create;
 mod schema;
 mod statements;
+mod transfer;
 
 use std::cell::Cell;
 use std::fmt;
