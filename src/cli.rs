@@ -19,11 +19,11 @@ pub const EX_CONFIG: u8 = 78;
 
 /// Every exit code, and when the program ends with it.
 const EXIT_CODES: [(u8, &str); 6] = [
-    (0, "--check found nothing wrong, --help or --version was answered"),
+    (0, "--check found nothing wrong, or what another flag asks for is done"),
     (EX_USAGE, "the command line cannot be understood"),
     (EX_UNAVAILABLE, "the port is taken, or the address is not one of this machine"),
     (EX_SOFTWARE, "the program or its runtime fails"),
-    (EX_IOERR, "the store cannot be used, or another server has its file"),
+    (EX_IOERR, "the store cannot be used, another server has its file, or todos cannot be moved"),
     (EX_CONFIG, "a setting has a value that cannot be used"),
 ];
 
@@ -34,6 +34,10 @@ pub enum Command {
     Serve,
     /// `--check`: tell whether a start would find settings and a store that it can use.
     Check,
+    /// `--export`: write all todos to standard output.
+    Export,
+    /// `--import`: put todos from standard input into an empty store.
+    Import,
     /// `--help`
     Help,
     /// `--version`
@@ -50,6 +54,8 @@ impl Command {
         let Some(argument) = arguments.next() else { return Ok(Self::Serve) };
         let command = match argument.to_str() {
             Some("--check") => Self::Check,
+            Some("--export") => Self::Export,
+            Some("--import") => Self::Import,
             Some("--help" | "-h") => Self::Help,
             Some("--version" | "-V") => Self::Version,
             _ => return Err(UsageError(argument)),
@@ -65,7 +71,10 @@ pub struct UsageError(OsString);
 impl fmt::Display for UsageError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(argument) = self;
-        write!(formatter, "{argument:?} is not --check, --help or --version alone")
+        write!(
+            formatter,
+            "{argument:?} is not --check, --export, --help, --import or --version alone"
+        )
     }
 }
 
@@ -88,6 +97,8 @@ Without a flag it serves until the process is ended. FOLDER is where todos are k
 
 Flags:
   --check        tell whether a start would find settings and a store that it can use, and change nothing
+  --export       write all todos to standard output, as lines of JSON
+  --import       put todos from standard input into the store, which must be empty
   -h, --help     print this text
   -V, --version  print the version
 
@@ -123,6 +134,8 @@ mod tests {
     fn there_is_one_flag_or_none() {
         assert_eq!(parse(&[]), Ok(Command::Serve));
         assert_eq!(parse(&["--check"]), Ok(Command::Check));
+        assert_eq!(parse(&["--export"]), Ok(Command::Export));
+        assert_eq!(parse(&["--import"]), Ok(Command::Import));
         for flag in ["--help", "-h"] {
             assert_eq!(parse(&[flag]), Ok(Command::Help));
         }
@@ -140,7 +153,8 @@ mod tests {
             (&["a\nb"], "\"a\\nb\""),
             (&["--check", "--help"], "\"--help\""),
         ] {
-            let expected = format!("{named} is not --check, --help or --version alone");
+            let expected =
+                format!("{named} is not --check, --export, --help, --import or --version alone");
             assert_eq!(parse(arguments), Err(expected));
         }
     }

@@ -15,6 +15,7 @@ use todo::cli::{self, Command, EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_UNAVAILABLE,
 use todo::config::{Config, Secret};
 use todo::http::{App, Authorization, Cors, RequestLimits, Rules, TrustedProxies};
 use todo::process::ProcessMetrics;
+use todo::transfer;
 use todo_store::{AnyStore, Location, Store as _, StoreOptions};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
@@ -38,6 +39,9 @@ fn main() -> ExitCode {
     let tasks = LocalSet::new();
     match command {
         Command::Check => tasks.block_on(&runtime, check(location)),
+        Command::Export | Command::Import => {
+            tasks.block_on(&runtime, move_todos(command, config, location))
+        }
         _ => tasks.block_on(&runtime, serve(config, location)),
     }
 }
@@ -47,6 +51,29 @@ async fn check(location: Location) -> ExitCode {
     match AnyStore::check(&location).await {
         Ok(found) => succeed(format!("todo: {}", found.replace('\n', "\ntodo: "))),
         Err(error) => fail(EX_IOERR, error),
+    }
+}
+
+/// Writes all todos to standard output, or puts those from standard input into the store.
+async fn move_todos(command: Command, config: Config, location: Location) -> ExitCode {
+    let options = StoreOptions { max_bytes: config.max_store_bytes, samples: false };
+    let store = match AnyStore::open(&location, options).await {
+        Ok(store) => Rc::new(store),
+        Err(error) => return fail(EX_IOERR, error),
+    };
+    let running = store.clone();
+    tokio::task::spawn_local(async move { running.run().await });
+    let moved = match command {
+        Command::Export => transfer::export(&store, io::stdout().lock()).await,
+        _ => transfer::import(&store, io::stdin().lock()).await,
+    };
+    match moved {
+        Ok(count) => {
+            // Standard output has the todos.
+            let _ = writeln!(io::stderr(), "todo: {count} todos moved");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(EX_IOERR, format_args!("cannot move todos: {error}")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! One server process for one test.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -59,6 +59,7 @@ pub struct Builder {
     log_reader_stalls: bool,
     max_file_bytes: Option<u64>,
     interpreted: bool,
+    stdin: Option<File>,
 }
 
 /// What a server that ended by itself left behind.
@@ -117,6 +118,12 @@ impl Builder {
     /// Runs the module without native code.
     pub fn interpreted(mut self) -> Self {
         self.interpreted = true;
+        self
+    }
+
+    /// Lets it read `file` from its standard input, which is empty otherwise.
+    pub fn stdin(mut self, file: File) -> Self {
+        self.stdin = Some(file);
         self
     }
 
@@ -183,7 +190,11 @@ impl Builder {
             .env("HOST", "127.0.0.1")
             .env("PORT", "0")
             .envs(self.settings.iter().cloned())
-            .stdin(Stdio::null())
+            .stdin(
+                self.stdin
+                    .as_ref()
+                    .map_or_else(Stdio::null, |file| file.try_clone().expect("a file").into()),
+            )
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -235,6 +246,7 @@ impl Server {
             log_reader_stalls: false,
             max_file_bytes: None,
             interpreted: false,
+            stdin: None,
         }
     }
 

@@ -18,7 +18,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, Statement};
 
 use crate::Target;
-use crate::stream::Stream;
+use crate::stream::{Resolver, Stream};
 
 /// A connection that nobody else uses.
 pub struct Connection {
@@ -45,11 +45,12 @@ impl Connection {
     /// What is wrong with the last host.
     pub(crate) async fn connect(
         target: &Target,
+        resolver: &Resolver,
         statement_timeout: Duration,
     ) -> Result<(Self, Driver), ConnectError> {
         let mut last = ConnectError("there is no host".to_owned());
         for (host, port) in target.hosts() {
-            let connecting = Self::connect_to(target, host, *port, statement_timeout);
+            let connecting = Self::connect_to(target, resolver, host, *port, statement_timeout);
             last = match timeout(target.connect_timeout(), connecting).await {
                 Ok(Ok(connected)) => return Ok(connected),
                 Ok(Err(error)) => ConnectError(format!("{host}:{port}: {error}")),
@@ -61,11 +62,12 @@ impl Connection {
 
     async fn connect_to(
         target: &Target,
+        resolver: &Resolver,
         host: &str,
         port: u16,
         statement_timeout: Duration,
     ) -> Result<(Self, Driver), ConnectError> {
-        let stream = Stream::connect(host, port).await?;
+        let stream = Stream::connect(host, port, resolver).await?;
         let (client, connection) = target.config().connect_raw(stream, NoTls).await?;
         let (close, closed) = oneshot::channel();
         let driver = Driver(spawn_local(async move {

@@ -32,6 +32,7 @@ use tokio_postgres::{Client, Row};
 
 use connection::Driver;
 use outcome::Outcome;
+use stream::Resolver;
 
 pub use connection::{ConnectError, Connection, setting};
 pub use outcome::is_worth_another_try;
@@ -103,6 +104,7 @@ pub enum Error {
 /// Connections to one database.
 pub struct Pool {
     target: Target,
+    resolver: Resolver,
     options: PoolOptions,
     connections: RefCell<Vec<Rc<Connection>>>,
     permits: Semaphore,
@@ -121,6 +123,7 @@ impl Pool {
     pub fn new(target: Target, options: PoolOptions) -> Self {
         Self {
             target,
+            resolver: Resolver::default(),
             options,
             connections: RefCell::default(),
             permits: Semaphore::new(options.connections.saturating_mul(PIPELINED)),
@@ -152,7 +155,7 @@ impl Pool {
     /// # Errors
     /// [`ConnectError`] says what is wrong.
     pub async fn connect(&self) -> Result<Exclusive, ConnectError> {
-        let connected = Exclusive::connect(&self.target).await;
+        let connected = Exclusive::connect_with(&self.target, &self.resolver).await;
         match &connected {
             Ok(_) => self.is_reached(),
             Err(error) => self.is_not_reached(error),
@@ -170,7 +173,7 @@ impl Pool {
         loop {
             let began = Instant::now();
             let patience = self.options.timeout.mul_f64(SERVER_SHARE);
-            match Connection::connect(&self.target, patience).await {
+            match Connection::connect(&self.target, &self.resolver, patience).await {
                 Ok((connection, driver)) => {
                     let connection = Rc::new(connection);
                     self.connections.borrow_mut().push(connection.clone());
@@ -328,8 +331,12 @@ impl Exclusive {
     /// # Errors
     /// [`ConnectError`] says what is wrong.
     pub async fn connect(target: &Target) -> Result<Self, ConnectError> {
+        Self::connect_with(target, &Resolver::default()).await
+    }
+
+    async fn connect_with(target: &Target, resolver: &Resolver) -> Result<Self, ConnectError> {
         // What it is for may take long, such as making an index.
-        let (connection, driver) = Connection::connect(target, Duration::ZERO).await?;
+        let (connection, driver) = Connection::connect(target, resolver, Duration::ZERO).await?;
         Ok(Self { connection, _driver: driver })
     }
 }

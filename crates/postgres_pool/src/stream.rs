@@ -1,12 +1,17 @@
 //! A socket to a database, as tokio-postgres wants it.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead as _, AsyncWrite as _};
 use tokio::net::TcpStream;
+
+/// How long the addresses of a name are taken to be the right ones, even if none of them can be reached.
+const LOOK_UP_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A connected socket of tokio_wasi with the traits of upstream's tokio.
 pub(crate) struct Stream(TcpStream);
@@ -16,26 +21,64 @@ impl Stream {
     ///
     /// # Errors
     /// As the system has them for the last address. WasmEdge connects to IPv4 addresses only.
-    pub(crate) async fn connect(host: &str, port: u16) -> io::Result<Self> {
+    pub(crate) async fn connect(host: &str, port: u16, resolver: &Resolver) -> io::Result<Self> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no IPv4 address");
-        for address in look_up(host, port)? {
-            match TcpStream::connect(address).await {
+        for address in resolver.addresses(host)? {
+            match TcpStream::connect(SocketAddr::new(address, port)).await {
                 Ok(stream) => return Ok(Self(stream)),
                 Err(error) => last = error,
             }
         }
+        resolver.doubt(host);
         Err(last)
     }
 }
 
-/// The addresses of a host. The runtime asks the system's resolver, which blocks this thread until it answers.
-fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address.to_canonical(), port)]);
+/// Looks names up, and remembers their addresses for as long as one of them can be reached.
+///
+/// The runtime asks the system's resolver, and the whole program waits for it: 10 seconds where the resolver is silent. So
+/// it is asked once at the start, and then at most every [`LOOK_UP_INTERVAL`] for a host that cannot be reached.
+#[derive(Default)]
+pub(crate) struct Resolver(RefCell<Vec<Known>>);
+
+struct Known {
+    host: String,
+    addresses: Vec<IpAddr>,
+    looked_up: Instant,
+    in_doubt: bool,
+}
+
+impl Resolver {
+    fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![address.to_canonical()]);
+        }
+        let mut known = self.0.borrow_mut();
+        let found = known.iter().find(|known| known.host == host);
+        let is_good =
+            |known: &&Known| !known.in_doubt || known.looked_up.elapsed() < LOOK_UP_INTERVAL;
+        if let Some(known) = found.filter(is_good) {
+            return Ok(known.addresses.clone());
+        }
+        let addresses = look_up(host)?;
+        let (host, looked_up) = (host.to_owned(), Instant::now());
+        known.retain(|known| known.host != host);
+        known.push(Known { host, addresses: addresses.clone(), looked_up, in_doubt: false });
+        Ok(addresses)
     }
+
+    /// None of the addresses can be reached at present.
+    fn doubt(&self, host: &str) {
+        let mut known = self.0.borrow_mut();
+        known.iter_mut().filter(|known| known.host == host).for_each(|known| known.in_doubt = true);
+    }
+}
+
+fn look_up(host: &str) -> io::Result<Vec<IpAddr>> {
+    // The runtime's error numbers have no texts.
     let unknown = |_| io::Error::new(io::ErrorKind::NotFound, "the name cannot be looked up");
-    let mut addresses = wasmedge_wasi_socket::nslookup(host, "").map_err(unknown)?;
-    addresses.iter_mut().for_each(|address| address.set_port(port));
+    let found = wasmedge_wasi_socket::nslookup(host, "").map_err(unknown)?;
+    let mut addresses: Vec<_> = found.iter().map(SocketAddr::ip).collect();
     // One address comes once per type of socket.
     addresses.dedup();
     Ok(addresses)

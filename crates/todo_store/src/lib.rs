@@ -10,6 +10,7 @@
 //! | `memory.rs` | a store that ends with the process |
 //! | `redb.rs`, `redb/` | a store in one file |
 //! | `postgres.rs`, `postgres/` | a store in a database that several servers share |
+//! | `transfer.rs` | moving todos from one store to another |
 //! | `failing.rs` | a store for tests of those who use stores |
 //! | `measured.rs` | counts what a store does |
 
@@ -28,6 +29,7 @@ mod search;
 mod tests;
 mod title_index;
 mod todos;
+mod transfer;
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -44,6 +46,7 @@ pub use open::{AnyStore, ConnectionOptions, Location, OpenError, StoreLost, Stor
 pub use postgres::{NewerSchema, PostgresStore};
 pub use query::{Order, Page, Portion, Query};
 pub use redb::{LeaseLost, RedbStore};
+pub use transfer::{ImportError, Origin};
 
 /// A set of todos.
 ///

@@ -27,6 +27,13 @@ impl MemoryStore {
     }
 }
 
+impl MemoryStore {
+    /// The id of the next todo.
+    pub(crate) fn next_id(&self) -> TodoId {
+        self.todos.borrow().next_id()
+    }
+}
+
 impl Store for MemoryStore {
     fn kind(&self) -> &'static str {
         "memory"

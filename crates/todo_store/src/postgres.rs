@@ -8,6 +8,7 @@ mod create;
 mod rows;
 mod schema;
 mod statements;
+mod transfer;
 
 use std::cell::Cell;
 use std::fmt;

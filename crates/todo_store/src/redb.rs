@@ -25,7 +25,8 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::measured::Commits;
 use crate::search::Turns;
-use crate::todos::{Journal, Todos};
+use crate::todos::{Effect, Journal, Todos};
+use crate::transfer::{ImportError, Origin};
 use crate::{
     ChangeError, Condition, Count, CreateError, Epoch, Page, Portion, Query, Store, StoreError,
     search,
@@ -91,6 +92,24 @@ impl RedbStore {
             epoch,
             commits,
         }
+    }
+
+    /// The id of the next todo.
+    pub(crate) fn next_id(&self) -> TodoId {
+        self.todos.borrow().next_id()
+    }
+
+    /// Puts todos of another store into the file, which must have none, in one transaction.
+    pub(crate) fn import(&self, origin: Origin, todos: Vec<Rc<Todo>>) -> Result<(), ImportError> {
+        if self.todos.borrow().count().total() > 0 {
+            return Err(ImportError::NotEmpty);
+        }
+        let effects: Vec<_> = todos
+            .into_iter()
+            .map(|todo| Effect::Todo { id: todo.id, before: None, after: Some(todo) })
+            .collect();
+        let next_id = origin.next_id.max(self.next_id());
+        Ok(self.database.borrow_mut().import(origin.epoch, &effects, next_id)?)
     }
 
     /// How long transactions took to get to the disk.

@@ -24,3 +24,4 @@ mod resets;
 mod start;
 mod structure;
 mod survival;
+mod transfer;

@@ -203,6 +203,9 @@ pub(super) static DELETE: Sql = write(
 /// The greatest id.
 pub(super) static LAST_ID: Sql = read("SELECT coalesce(max(id), 0) FROM todos", &[]);
 
+/// An id that is given out by that.
+pub(super) static NEXT_ID: Sql = write("SELECT nextval('todo_ids')", &[]);
+
 /// `$1`: the greatest id to look at; `$2`: how many to delete.
 pub(super) static DELETE_COMPLETED: Sql = write(
     "WITH chosen AS (SELECT id FROM todos WHERE completed AND id <= $1 ORDER BY id LIMIT $2 FOR UPDATE), \

@@ -99,6 +99,17 @@ impl TodoDatabase {
         }
     }
 
+    /// Writes what comes from another store, with its epoch.
+    pub(super) fn import(
+        &mut self,
+        epoch: Epoch,
+        effects: &[Effect],
+        next_id: TodoId,
+    ) -> Result<(), StoreError> {
+        self.epoch = epoch;
+        self.write(effects, next_id)
+    }
+
     /// Writes what was done, all or nothing, and waits until it is on the disk.
     pub(super) fn write(&mut self, effects: &[Effect], next_id: TodoId) -> Result<(), StoreError> {
         let State::Open(table) = &self.state else { return Err(StoreError::Unavailable) };
