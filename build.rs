@@ -41,8 +41,9 @@ fn compiler() -> Result<String, Box<dyn Error>> {
 
 fn page() -> Result<(), Box<dyn Error>> {
     let part = |name: &str| fs::read_to_string(Path::new(PAGE).join(name));
-    let style = minifier::css::minify(&part("page.css")?)?.to_string();
-    let script = minifier::js::minify(&part("page.js")?)?.to_string();
+    // The page has no semicolon before a brace that means more than the brace.
+    let style = minifier::css::minify(&part("page.css")?)?.to_string().replace(";}", "}");
+    let script = minifier::js::minify(&part("page.js")?)?.to_string().replace(";}", "}");
     let frame =
         part("index.html")?.lines().flat_map(|line| [line.trim_start(), "\n"]).collect::<String>();
     let page = insert(&frame, "style", &style)?;

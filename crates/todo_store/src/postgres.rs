@@ -5,6 +5,7 @@
 
 mod conditions;
 mod create;
+mod rows;
 mod schema;
 mod statements;
 mod transfer;
@@ -14,7 +15,6 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use clock::Timestamp;
 use futures_util::future::join;
 use postgres_pool::types::ToSql;
 use postgres_pool::{
@@ -31,6 +31,7 @@ use crate::{
     Revisions, Store, StoreError, StoreOptions,
 };
 use conditions::Conditions;
+use rows::read_todo;
 use schema::SchemaError;
 
 /// The most that one page takes, in bytes as for [`Store::list`]. It may be shorter than what was asked for.
@@ -238,18 +239,6 @@ impl PostgresStore {
         }
         Err(StoreError::Unreachable.into())
     }
-}
-
-fn read_todo(row: &DatabaseRow) -> Option<Todo> {
-    let number = |column: usize| u64::try_from(row.try_get::<_, i64>(column).ok()?).ok();
-    Some(Todo {
-        id: number(0)?,
-        title: Title::parse(row.try_get(1).ok()?).ok()?,
-        description: Description::parse(row.try_get(2).ok()?).ok()?,
-        completed: row.try_get(3).ok()?,
-        created_at: Timestamp::from_nanoseconds(number(4)?),
-        revision: number(5)?,
-    })
 }
 
 impl Store for PostgresStore {

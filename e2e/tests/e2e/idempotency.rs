@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use e2e::{Client, Response, Server};
+use e2e::{Client, Postgres, Response, Server};
 use tempfile::TempDir;
 
 use crate::durability::{on, titles};
@@ -38,21 +38,31 @@ fn what_was_made_before_a_kill_is_not_made_again_after_it() {
     assert_eq!(titles(&server).len(), 4);
 }
 
+/// Clients that ask these servers, which have the same todos, at the same time.
+fn one_todo_is_made_per_key(servers: &[&Server]) {
+    for round in 0..20 {
+        let key = round.to_string();
+        let answers: Vec<_> = thread::scope(|scope| {
+            let clients: Vec<_> = (0..4)
+                .map(|number| {
+                    let (address, key) = (servers[number % servers.len()].address(), &key);
+                    scope.spawn(move || create(&mut Client::connect(address), key))
+                })
+                .collect();
+            clients.into_iter().map(|client| client.join().unwrap()).collect()
+        });
+        assert_eq!(answers[0].status, 201);
+        assert!(answers.iter().all(|answer| told(answer) == told(&answers[0])));
+    }
+    assert_eq!(titles(servers[0]).len(), 22);
+}
+
 #[test]
 fn clients_that_ask_at_the_same_time_get_one_todo() {
     let folder = TempDir::new().unwrap();
-    for server in [on(folder.path()), Server::start()] {
-        let address = server.address();
-        for round in 0..20 {
-            let key = round.to_string();
-            let answers: Vec<_> = thread::scope(|scope| {
-                let clients =
-                    [(); 4].map(|()| scope.spawn(|| create(&mut Client::connect(address), &key)));
-                clients.into_iter().map(|client| client.join().unwrap()).collect()
-            });
-            assert_eq!(answers[0].status, 201);
-            assert!(answers.iter().all(|answer| told(answer) == told(&answers[0])));
-        }
-        assert_eq!(titles(&server).len(), 22);
-    }
+    one_todo_is_made_per_key(&[&on(folder.path())]);
+    one_todo_is_made_per_key(&[&Server::start()]);
+    let database = Postgres::start();
+    let servers = [0; 2].map(|_| Server::builder().set("DATABASE_URL", database.url()).start());
+    one_todo_is_made_per_key(&servers.each_ref());
 }

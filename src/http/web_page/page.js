@@ -131,7 +131,8 @@ function askForToken(reason) {
   return tokenQuestion;
 }
 
-async function api(method, path, { body, etag, key } = {}) {
+async function api(method, path, options = {}) {
+  const { body, etag, key } = options;
   const headers = { Accept: "application/json" };
   if (body) headers["Content-Type"] = "application/json";
   if (etag) headers["If-Match"] = etag;
@@ -151,22 +152,22 @@ async function api(method, path, { body, etag, key } = {}) {
   const reason = json.error ?? answer.status;
   if (answer.status === 401) {
     if (token === sent) await askForToken(reason);
-    return api(method, path, { body, etag, key });
+    return api(method, path, options);
   }
   if (!answer.ok) throw failure(answer.status, reason);
   return { ...json, etag: answer.headers.get("ETag") };
 }
 
 // By the body: the key of what was sent and not answered. It is sent again under the same key, so that it is not there twice.
-let unanswered = JSON.parse(recall("unanswered") ?? "{}");
+let keys = {};
 
 async function create(body) {
   const sent = JSON.stringify(body);
-  unanswered[sent] ??= crypto.getRandomValues(new Uint32Array(4)).join("-");
-  remember("unanswered", JSON.stringify(unanswered));
-  const answer = await api("POST", "/api/todos", { body, key: unanswered[sent] });
-  delete unanswered[sent];
-  remember("unanswered", JSON.stringify(unanswered));
+  keys[sent] ??= crypto.getRandomValues(new Uint32Array(4)).join("-");
+  saveDraft();
+  const answer = await api("POST", "/api/todos", { body, key: keys[sent] });
+  delete keys[sent];
+  saveDraft();
   return answer;
 }
 
@@ -442,13 +443,11 @@ async function undo() {
 
 // Shows a new todo: what hides it is switched off.
 async function reveal(todo) {
-  if (filter() && filter() !== String(todo.completed) || search()) {
+  // One that is there was made before its answer was lost.
+  if (filter() && filter() !== String(todo.completed) || search() || rows.has(todo.id)) {
     $("#filter input").checked = true;
     $("#search").value = "";
     await refresh(PAGE_SIZE);
-  } else if (rows.has(todo.id)) {
-    // It was made before and its answer lost, and may have been changed since.
-    await refresh();
   } else {
     todos.unshift(todo);
     total += 1;
@@ -477,10 +476,10 @@ async function submit(form, request) {
 
 function add() {
   return submit(addForm, async () => {
-    const sent = fields(addForm);
-    const { todo } = await create(sent);
+    const typed = fields(addForm);
+    const { todo } = await create(typed);
     // Who typed on meanwhile keeps that.
-    for (const [name, value] of Object.entries(sent)) {
+    for (const [name, value] of Object.entries(typed)) {
       if (addForm.elements[name].value === value) addForm.elements[name].value = "";
     }
     saveDraft();
@@ -595,12 +594,13 @@ function saveDraft() {
   const edits = [...editors.values()].filter(isChanged).map(({ todo, etag, form }) => ({ todo, etag, typed: fields(form) }));
   const typed = fields(addForm);
   const isEmpty = !typed.title && !typed.description && !edits.length;
-  remember("draft", isEmpty ? "" : JSON.stringify({ typed, edits }));
+  remember("draft", isEmpty ? "" : JSON.stringify({ typed, edits, keys }));
 }
 
 function restoreDraft() {
   const draft = JSON.parse(recall("draft") ?? "null");
   if (!draft) return;
+  keys = draft.keys ?? {};
   for (const [name, value] of Object.entries(draft.typed)) addForm.elements[name].value = value;
   // With the entity tag from before: what was changed elsewhere meanwhile is noticed.
   for (const { todo, etag, typed } of draft.edits) openEditor(todo, etag, typed);
@@ -651,10 +651,9 @@ on(addForm, "submit", (event) => {
 });
 on(document, "input", (event) => {
   if (!event.target.closest("#add, .editor")) return;
-  saveDraft();
   // Who types the same again means another todo.
-  unanswered = {};
-  remember("unanswered");
+  keys = {};
+  saveDraft();
 });
 
 async function select() {

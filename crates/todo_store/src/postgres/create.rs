@@ -35,15 +35,10 @@ impl PostgresStore {
             let rows = self.query(&statements::CREATE_ONCE, &parameters).await?;
             if !rows.is_empty() {
                 let (id, created_at) = self.made(&rows)?;
-                return Ok(Rc::new(fresh(id, created_at, new)));
-            }
-            let rows = self.query(&statements::KEY, &[&key]).await?;
-            if !rows.is_empty() {
-                let (id, created_at) = self.made(&rows)?;
                 let fingerprint = self.number(&rows, 2)?.cast_unsigned();
                 return Made { fingerprint, id, created_at }.replay(new);
             }
-            // It was deleted for its age between the two statements.
+            // Somebody else has just put the key in, or it was deleted for its age meanwhile.
         }
         Err(StoreError::Unreachable.into())
     }

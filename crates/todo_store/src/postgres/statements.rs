@@ -145,27 +145,26 @@ pub(super) static CREATE: Sql = write(
     &[TEXT, TEXT, TEXT, TEXT],
 );
 
-/// As [`CREATE`], and `$5`: the key; `$6`: the fingerprint of the request. Gives nothing where the key is there already. A
-/// transaction that puts the same key in at the same time is waited for.
+/// As [`CREATE`], and `$5`: the key; `$6`: the fingerprint of the request. Gives what is kept under the key, whether that is
+/// new or not. A transaction that puts the same key in at the same time is waited for; then there is nothing, as what it did
+/// is not seen before the next statement.
 pub(super) static CREATE_ONCE: Sql = write(
     concat!(
         "WITH kept AS (INSERT INTO todo_keys (key, fingerprint, todo_id, created_at) \
-         VALUES ($5, $6, nextval('todo_ids'), ",
+         SELECT $5, $6, nextval('todo_ids'), ",
         now!(),
-        ") ON CONFLICT (key) DO NOTHING RETURNING todo_id, created_at), \
+        " WHERE NOT EXISTS (SELECT 1 FROM todo_keys WHERE key = $5) \
+         ON CONFLICT (key) DO NOTHING RETURNING todo_id, created_at, fingerprint), \
          made AS (INSERT INTO todos (",
         columns!(),
         ", title_folded, description_folded) \
-         SELECT todo_id, $1, $2, false, created_at, 1, $3, $4 FROM kept RETURNING id, created_at), \
+         SELECT todo_id, $1, $2, false, created_at, 1, $3, $4 FROM kept RETURNING id), \
          logged AS (INSERT INTO todo_changes (todo_id) SELECT id FROM made) \
-         SELECT id, created_at FROM made",
+         SELECT todo_id, created_at, fingerprint FROM kept \
+         UNION ALL SELECT todo_id, created_at, fingerprint FROM todo_keys WHERE key = $5",
     ),
     &[TEXT, TEXT, TEXT, TEXT, TEXT, INT],
 );
-
-/// `$1`: a key. What was made under it.
-pub(super) static KEY: Sql =
-    read("SELECT todo_id, created_at, fingerprint FROM todo_keys WHERE key = $1", &[TEXT]);
 
 /// `$4` to `$6`: title, description and state, or null where they stay; `$7` and `$8`: both texts folded. Gives nothing
 /// where nothing is changed.

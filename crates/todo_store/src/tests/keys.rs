@@ -68,7 +68,7 @@ fn of_the_same_requests_at_the_same_time_one_makes_a_todo() {
 
 #[test]
 fn a_request_that_failed_keeps_no_key() {
-    for store in stores(options(250, false)) {
+    for store in local_stores(options(250, false)) {
         run(store, |store| async move {
             create_once(&*store, "a", "1").await.unwrap();
             create_once(&*store, "b", "2").await.unwrap();
