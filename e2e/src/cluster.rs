@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-use crate::server::tool;
+use crate::paths::tool;
 
 /// The user and the group that PostgreSQL runs as when the tests run as root, whom it refuses: nobody.
 const NOBODY: u32 = 65534;

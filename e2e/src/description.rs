@@ -7,7 +7,7 @@ use regex_lite::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::client::Response;
-use crate::server::repository;
+use crate::paths::repository;
 
 /// Headers that HTTP itself describes.
 const OF_HTTP: [&str; 4] = ["connection", "content-length", "content-type", "date"];

@@ -9,6 +9,7 @@ mod client;
 mod cluster;
 mod connection;
 mod description;
+mod paths;
 mod port;
 mod postgres;
 mod proxy;
@@ -16,8 +17,7 @@ mod server;
 
 pub use client::{Client, Response};
 pub use description::{Description, Part};
+pub use paths::{native_module, plain_module, repository, tool};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use proxy::{Cut, Proxy};
-pub use server::{
-    Builder, Exit, Server, native_module, plain_module, repository, tool, wait_until,
-};
+pub use server::{Builder, Exit, Server, wait_until};

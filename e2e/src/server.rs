@@ -7,48 +7,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::thread;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
+use crate::paths::{native_module, plain_module, repository};
 
 /// How long anything may take before a test gives up. Far more than it takes, so that a busy machine does not matter.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The root of the repository.
-pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e lies in the repository")
-}
-
-/// The module as the compiler wrote it.
-pub fn plain_module() -> PathBuf {
-    repository().join("target/wasm32-wasip1/release/todo.wasm")
-}
-
-/// The module with native code for this machine; or the one that `E2E_MODULE` names.
-pub fn native_module() -> &'static Path {
-    static MODULE: OnceLock<PathBuf> = OnceLock::new();
-    MODULE.get_or_init(|| {
-        if let Some(module) = env::var_os("E2E_MODULE") {
-            return PathBuf::from(module);
-        }
-        let script = repository().join("scripts/native.sh");
-        let output = Command::new(script).arg(plain_module()).stderr(Stdio::inherit()).output();
-        let output = output.expect("scripts/native.sh starts");
-        assert!(output.status.success(), "scripts/native.sh fails; has `make build` been run?");
-        PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim())
-    })
-}
-
-/// A program that `scripts/tool.sh` brings.
-pub fn tool(name: &str) -> PathBuf {
-    let script = repository().join("scripts/tool.sh");
-    let output = Command::new(script).arg(name).stderr(Stdio::inherit()).output();
-    let output = output.expect("scripts/tool.sh starts");
-    assert!(output.status.success(), "scripts/tool.sh cannot bring {name}");
-    Path::new(String::from_utf8(output.stdout).expect("a path").trim()).join(name)
-}
 
 /// How a server is to be started. Without settings it listens on 127.0.0.1 and a free port.
 pub struct Builder {
@@ -156,6 +123,9 @@ impl Builder {
     /// Starts a server that is expected to end by itself.
     pub fn run(self) -> Exit {
         let mut child = self.spawn();
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        // Both are read while it runs: a pipe that is full would stop it.
+        let (stdout, stderr) = (read(stdout.expect("piped")), read(stderr.expect("piped")));
         let deadline = Instant::now() + PATIENCE;
         while child.try_wait().expect("the process can be waited for").is_none() {
             if Instant::now() > deadline {
@@ -164,10 +134,11 @@ impl Builder {
             }
             thread::sleep(Duration::from_millis(5));
         }
-        let output = child.wait_with_output().expect("the process has ended");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-        Exit { code: output.status.code(), stdout, stderr }
+        let code = child.wait().expect("the process has ended").code();
+        let text = |reading: JoinHandle<Vec<u8>>| {
+            String::from_utf8_lossy(&reading.join().expect("it can be read")).into_owned()
+        };
+        Exit { code, stdout: text(stdout), stderr: text(stderr) }
     }
 
     fn spawn(&self) -> Child {
@@ -200,6 +171,14 @@ impl Builder {
             .spawn()
             .expect("the launcher starts")
     }
+}
+
+fn read(mut source: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        source.read_to_end(&mut bytes).expect("a pipe");
+        bytes
+    })
 }
 
 pub(crate) fn collect(

@@ -45,13 +45,13 @@ fn fixture() -> Vec<u8> {
 }
 
 /// What a later release may write.
-fn of_schema_3() -> Vec<u8> {
+fn of_schema_4() -> Vec<u8> {
     let folder = folder_with(&fixture());
     let file = folder.path().join("todos.redb");
     let database = Database::open(&file).unwrap();
     let transaction = database.begin_write().unwrap();
     let meta: TableDefinition<&str, u64> = TableDefinition::new("meta");
-    transaction.open_table(meta).unwrap().insert("schema", 3).unwrap();
+    transaction.open_table(meta).unwrap().insert("schema", 4).unwrap();
     transaction.commit().unwrap();
     drop(database);
     fs::read(file).unwrap()
@@ -65,7 +65,7 @@ fn help_tells_flags_settings_and_exit_codes() {
         "Usage: wasmedge [--env NAME=VALUE]... [--dir /data:FOLDER] todo.wasm [FLAG]\n",
         "\n  --check ",
         "\n  PORT (0–65535; default: 8080)\n      TCP port to listen on; 0 takes a free one.\n",
-        "\n  DATABASE_URL (memory:, redb:///FILE)\n",
+        "\n  DATABASE_URL (memory:, redb:///FILE, postgres://USER@HOST/NAME)\n",
         "\n  74  ",
     ] {
         assert!(exit.stdout.contains(part), "{part:?} is not in {}", exit.stdout);
@@ -89,7 +89,7 @@ fn an_argument_that_is_not_known_stops_the_start() {
         let builder = arguments.iter().fold(Server::builder(), |b, argument| b.argument(argument));
         let exit = builder.run();
         let last = arguments.last().unwrap();
-        let expected = format!("todo: {last:?} is not --check, --help or --version alone\n");
+        let expected = format!("todo: {last:?} is not --check, --export, --help, --import or --version alone\n");
         assert_eq!((exit.code, exit.stderr), (Some(64), expected));
         assert_eq!(exit.stdout, "");
     }
@@ -152,8 +152,8 @@ fn check_fails_where_a_start_would() {
     }
     assert!(refused(&damaged).starts_with("it is damaged"));
     assert!(refused(&fixture()[..5_000]).starts_with("it is damaged"));
-    let expected = "it comes from a newer version of this program (schema 3, not 2)";
-    assert_eq!(refused(&of_schema_3()), expected);
+    let expected = "it comes from a newer version of this program (schema 4, not 3)";
+    assert_eq!(refused(&of_schema_4()), expected);
 }
 
 #[test]

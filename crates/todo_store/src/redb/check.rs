@@ -1,5 +1,9 @@
 //! How a file is looked at without changing it, its folder or the work of its holder: it is opened through an overlay,
 //! which keeps what redb writes in memory.
+//!
+//! A holder may write meanwhile. redb never overwrites what the last transaction left until there is another transaction,
+//! which its header shows: what was read while the header stayed the same belongs together. redb must not see anything
+//! else, as it may panic.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -22,6 +26,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where redb keeps what each of its transactions changes, in bytes from the start of the file.
 const HEADER: usize = 4_096;
+
+/// The longest file that is copied into memory before it is looked at. The copy takes so little time that it can be had
+/// between two transactions. A longer one is read as redb asks for it, and only if nobody writes to it.
+const MAX_COPY: u64 = 64 * 1024 * 1024;
 
 /// What [`check`] finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +54,7 @@ pub(crate) fn check(file: &Path) -> Result<Found, OpenError> {
     if Source::of(&path).map_err(failed)? == Source::Nothing {
         return Ok(Found { todos: None, has_holder });
     }
-    let header = || {
-        let mut bytes = Vec::new();
-        File::open(&path)?.take(HEADER as u64).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
+    let header = || header_of(&mut File::open(&path)?);
     let overlay = || Ok(Storage::new(Overlay::new(File::open(&path)?)?));
     let todos = judge(overlay, header, PAUSE).map_err(failed)?;
     Ok(Found { todos: Some(todos), has_holder })
@@ -65,7 +69,13 @@ pub(super) fn judge(
     let unreadable = |error: io::Error| format!("it cannot be read: {error}");
     for _ in 0..TRIES {
         let before = header().map_err(unreadable)?;
-        let storage = open().map_err(unreadable)?;
+        let storage = match open() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                thread::sleep(pause);
+                continue;
+            }
+            storage => storage.map_err(unreadable)?,
+        };
         let found = open_table(storage)
             .and_then(|table| tables::count(&table).map_err(|error| error.to_string()));
         match found {
@@ -84,7 +94,7 @@ struct Overlay(Mutex<OverlayState>);
 
 #[derive(Debug)]
 struct OverlayState {
-    file: File,
+    source: FileSource,
     /// The length of the file that shows: what is behind it reads as zeros.
     file_len: u64,
     len: u64,
@@ -92,10 +102,63 @@ struct OverlayState {
     written: BTreeMap<u64, Vec<u8>>,
 }
 
+/// What is below an overlay.
+#[derive(Debug)]
+enum FileSource {
+    Copy(Vec<u8>),
+    /// A file, and its header as it must stay.
+    File(File, Vec<u8>),
+}
+
+impl FileSource {
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when the file changed meanwhile.
+    fn new(mut file: File, len: u64) -> io::Result<Self> {
+        let header = header_of(&mut file)?;
+        if len > MAX_COPY {
+            return Ok(Self::File(file, header));
+        }
+        let mut copy = Vec::new();
+        file.seek(SeekFrom::Start(0))?;
+        file.by_ref().take(len).read_to_end(&mut copy)?;
+        if header_of(&mut file)? != header || !copy.starts_with(&header) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Self::Copy(copy))
+    }
+
+    fn read(&mut self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::Copy(copy) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX);
+                let source = copy.get(start..).and_then(|rest| rest.get(..out.len()));
+                out.copy_from_slice(source.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+            Self::File(file, header) => {
+                file.seek(SeekFrom::Start(offset))?;
+                file.read_exact(out)?;
+                if header_of(file)? != *header {
+                    return Err(io::Error::other("the file changes while it is read"));
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn header_of(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(HEADER as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 impl Overlay {
     fn new(file: File) -> io::Result<Self> {
         let len = file.metadata()?.len();
-        Ok(Self(Mutex::new(OverlayState { file, file_len: len, len, written: BTreeMap::new() })))
+        let source = FileSource::new(file, len)?;
+        Ok(Self(Mutex::new(OverlayState { source, file_len: len, len, written: BTreeMap::new() })))
     }
 
     fn state(&self) -> MutexGuard<'_, OverlayState> {
@@ -113,8 +176,7 @@ impl OverlayState {
         let from_file = usize::try_from(self.file_len.saturating_sub(offset)).unwrap_or(usize::MAX);
         let from_file = from_file.min(out.len());
         if let Some(out) = out.get_mut(..from_file).filter(|out| !out.is_empty()) {
-            self.file.seek(SeekFrom::Start(offset))?;
-            self.file.read_exact(out)?;
+            self.source.read(offset, out)?;
         }
         for (start, bytes) in self.written.range(..end) {
             let skipped = usize::try_from(offset.saturating_sub(*start)).unwrap_or(usize::MAX);
