@@ -71,3 +71,32 @@ fn a_change_that_could_not_be_made_is_taken_back() {
     browser.wait_for("!document.querySelector('#offline').hidden");
     browser.wait_for("!document.querySelector('li:last-child input').checked");
 }
+
+#[test]
+fn what_was_added_without_an_answer_is_not_added_twice() {
+    let server = Server::start();
+    let browser = Browser::open(&server);
+    browser.type_into("#add input", "once");
+    // The request arrives, and its answer does not.
+    browser.value(
+        "void (window.real = fetch, window.fetch = async (path, options) => {
+            const answer = await real(path, options);
+            if (options.method === 'POST') throw new Error('lost');
+            return answer;
+        })",
+    );
+    browser.click("#add button");
+    browser.wait_for("document.querySelector('#add .error').textContent");
+    assert_eq!(server.connect().get("/api/todos").json()["total"], 3);
+    // The input and its key outlive a reload.
+    browser.reload();
+    browser.wait_for_titles(&["once", "Docker 최적화", "Go 학습하기"]);
+    browser.click("#add button");
+    browser.wait_for("!document.querySelector('#add input').value");
+    browser.wait_for_titles(&["once", "Docker 최적화", "Go 학습하기"]);
+    // Who types it again means another one.
+    browser.type_into("#add input", "once");
+    browser.click("#add button");
+    browser.wait_for_titles(&["once", "once", "Docker 최적화", "Go 학습하기"]);
+    assert_eq!(server.connect().get("/api/todos").json()["total"], 4);
+}
