@@ -54,6 +54,8 @@ pub struct Config {
     pub cors_origins: Option<Vec<String>>,
     /// `MAX_CONNECTIONS`
     pub max_connections: usize,
+    /// `MAX_EVENT_READERS`
+    pub max_event_readers: usize,
     /// `MAX_HEAD_BYTES`
     pub max_head_bytes: usize,
     /// `MAX_BODY_BYTES`
@@ -108,6 +110,7 @@ impl Config {
             metrics_need_token: reader.is(METRICS_ACCESS, "token"),
             cors_origins: reader.origins(CORS_ALLOW_ORIGINS),
             max_connections: reader.number(MAX_CONNECTIONS),
+            max_event_readers: reader.number(MAX_EVENT_READERS),
             max_head_bytes: reader.number(MAX_HEAD_BYTES),
             max_body_bytes: reader.number(MAX_BODY_BYTES),
             max_buffer_bytes: reader.number(MAX_BUFFER_BYTES),

@@ -9,6 +9,7 @@ mod body;
 mod cors;
 mod error;
 mod etag;
+mod events;
 mod handlers;
 mod idempotency_key;
 mod lists;
@@ -43,6 +44,7 @@ use crate::access_log::{AccessLog, Entry};
 use body::{BodyLimits, RequestBody};
 use clock::GoDuration;
 use error::ApiError;
+use events::Feed;
 use handlers::Call;
 use http_server::{Client, MemoryBudget, Refusal, Reservation, ResponseBody, Service, Tasks};
 use lists::CachedList;
@@ -76,6 +78,7 @@ pub struct App {
     cached_list: RefCell<Option<Rc<CachedList>>>,
     /// Of long texts one is made at a time.
     long_texts: Semaphore,
+    feed: Feed,
 }
 
 /// Who may do what, and whose word is taken.
@@ -99,6 +102,8 @@ pub struct RequestLimits {
     pub body_timeout: Duration,
     /// The memory that bodies, lists and pages may take, all together.
     pub max_buffer_bytes: usize,
+    /// Clients that read events at one time.
+    pub max_event_readers: usize,
 }
 
 impl App {
@@ -115,6 +120,8 @@ impl App {
         let requests = Arc::new(RequestMetrics::new());
         metrics.add(store.metrics());
         metrics.add(requests.clone());
+        let feed = Feed::new(limits.max_event_readers);
+        metrics.add(feed.metrics());
         Self {
             store,
             access_log,
@@ -128,6 +135,7 @@ impl App {
             started: Instant::now(),
             cached_list: RefCell::default(),
             long_texts: Semaphore::new(1),
+            feed,
         }
     }
 

@@ -154,6 +154,7 @@ fn request_limits(config: &Config) -> RequestLimits {
         max_body_bytes: config.max_body_bytes,
         body_timeout: config.body_timeout,
         max_buffer_bytes: config.max_buffer_bytes,
+        max_event_readers: config.max_event_readers,
     }
 }
 

@@ -186,21 +186,21 @@ impl Client {
 
     /// Reads a body in chunks (RFC 9112, section 7.1), without trailers.
     fn chunks(&mut self) -> Vec<u8> {
-        let mut body = Vec::new();
-        loop {
-            while !self.buffer.windows(2).any(|bytes| bytes == b"\r\n") {
-                assert!(self.read_more() > 0, "the connection ends within a body");
-            }
-            let status = httparse::parse_chunk_size(&self.buffer).expect("a chunk's size");
-            let httparse::Status::Complete((start, size)) = status else { panic!("a whole line") };
-            self.take(start);
-            let size = usize::try_from(size).expect("a size");
-            let chunk = self.take(size + 2);
-            body.extend_from_slice(&chunk[..size]);
-            if size == 0 {
-                return body;
-            }
+        std::iter::from_fn(|| self.chunk()).flatten().collect()
+    }
+
+    /// Reads the next chunk of a body. `None` at its end.
+    pub fn chunk(&mut self) -> Option<Vec<u8>> {
+        while !self.buffer.windows(2).any(|bytes| bytes == b"\r\n") {
+            assert!(self.read_more() > 0, "the connection ends within a body");
         }
+        let status = httparse::parse_chunk_size(&self.buffer).expect("a chunk's size");
+        let httparse::Status::Complete((start, size)) = status else { panic!("a whole line") };
+        self.take(start);
+        let size = usize::try_from(size).expect("a size");
+        let mut chunk = self.take(size + 2);
+        chunk.truncate(size);
+        Some(chunk).filter(|chunk| !chunk.is_empty())
     }
 
     /// Reads so many bytes.

@@ -10,7 +10,8 @@ use crate::client::Response;
 use crate::paths::repository;
 
 /// Headers that HTTP itself describes.
-const OF_HTTP: [&str; 4] = ["connection", "content-length", "content-type", "date"];
+const OF_HTTP: [&str; 5] =
+    ["connection", "content-length", "content-type", "date", "transfer-encoding"];
 
 /// Schemas of what clients send. They may have further keys; answers may not.
 const OF_REQUESTS: [&str; 3] = ["NewTodo", "Patch", "Replacement"];

@@ -9,6 +9,7 @@ mod client;
 mod cluster;
 mod connection;
 mod description;
+mod events;
 mod paths;
 mod port;
 mod postgres;
@@ -17,6 +18,7 @@ mod server;
 
 pub use client::{Client, Response};
 pub use description::{Description, Part};
+pub use events::{Event, Events};
 pub use paths::{native_module, plain_module, repository, tool};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use proxy::{Cut, Proxy};

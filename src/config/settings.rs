@@ -168,6 +168,12 @@ pub(super) const MAX_CONNECTIONS: Setting = Setting {
     kind: Kind::Number { min: 1, max: 65_536, unit: "" },
     meaning: "Connections open at one time; the next ones are answered 503.",
 };
+pub(super) const MAX_EVENT_READERS: Setting = Setting {
+    name: "MAX_EVENT_READERS",
+    default: "512",
+    kind: Kind::Number { min: 0, max: 65_536, unit: "" },
+    meaning: "Clients that read `/api/todos/events` at one time; the next ones are answered 503.",
+};
 pub(super) const MAX_HEAD_BYTES: Setting = Setting {
     name: "MAX_HEAD_BYTES",
     default: "16384",
@@ -218,7 +224,7 @@ pub(super) const WRITE_TIMEOUT_MS: Setting = Setting {
 };
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [Setting; 23] = [
+pub const SETTINGS: [Setting; 24] = [
     HOST,
     PORT,
     DATABASE_URL,
@@ -234,6 +240,7 @@ pub const SETTINGS: [Setting; 23] = [
     METRICS_ACCESS,
     CORS_ALLOW_ORIGINS,
     MAX_CONNECTIONS,
+    MAX_EVENT_READERS,
     MAX_HEAD_BYTES,
     MAX_BODY_BYTES,
     MAX_BUFFER_BYTES,

@@ -49,6 +49,12 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
+    /// 503: as many clients read events as may.
+    pub fn too_many_readers() -> Self {
+        let message = "too many clients read events, try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
     /// 503: the store cannot serve.
     pub fn not_ready() -> Self {
         let message = "the store does not work at the moment";

@@ -13,8 +13,12 @@ use todo_store::{Condition, Epoch, Revisions};
 /// had its id in another store, ever has the same.
 pub fn etag(epoch: Epoch, revision: Revision) -> HeaderValue {
     // Digits, dashes and quotes are valid in a header.
-    HeaderValue::try_from(format!("\"{epoch}-{revision}\""))
-        .unwrap_or(HeaderValue::from_static("\"\""))
+    HeaderValue::try_from(etag_text(epoch, revision)).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+/// The same as a text.
+pub fn etag_text(epoch: Epoch, revision: Revision) -> String {
+    format!("\"{epoch}-{revision}\"")
 }
 
 /// The condition of `If-Match` and `If-None-Match` for a todo in a store of this epoch.

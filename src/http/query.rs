@@ -108,6 +108,15 @@ pub fn require_completed(query: Option<&str>) -> Result<(), ApiError> {
     }
 }
 
+/// Where a client wants to go on that cannot send the header `Last-Event-ID`.
+///
+/// # Errors
+/// 400 when it is there twice or is not UTF-8.
+pub fn last_event_id(query: Option<&str>) -> Result<Option<Cow<'_, str>>, ApiError> {
+    let [id] = parameters(query, ["last_event_id"])?;
+    Ok(id)
+}
+
 /// The values of the parameters with these names. Others are ignored.
 fn parameters<'a, const N: usize>(
     query: Option<&'a str>,

@@ -9,7 +9,7 @@ use todo_model::TodoUpdate;
 
 use super::handlers::{self, Call};
 use super::response::Answer;
-use super::{App, lists, openapi};
+use super::{App, events, lists, openapi};
 
 /// What can be done, and where.
 pub struct Route {
@@ -49,7 +49,7 @@ use Access::{Metrics, Open, Token};
 use Handler::{Later, Now};
 
 /// All routes.
-pub static ROUTES: [Route; 13] = [
+pub static ROUTES: [Route; 14] = [
     route(Method::GET, ROOT, Open, Now(handlers::root)),
     route(Method::GET, "/health", Open, Now(handlers::health)),
     route(Method::GET, "/livez", Open, Now(handlers::live)),
@@ -64,6 +64,8 @@ pub static ROUTES: [Route; 13] = [
         Token,
         Later(|app, call| Box::pin(handlers::delete_completed(app, call))),
     ),
+    // In front of the pattern that it fits as well.
+    route(Method::GET, EVENTS, Token, Later(|app, call| Box::pin(events::events(app, call)))),
     route(Method::GET, TODO, Token, Later(|app, call| Box::pin(handlers::get(app, call)))),
     route(
         Method::PUT,
@@ -85,6 +87,7 @@ pub static ROUTES: [Route; 13] = [
 /// Where what is served depends on what the client accepts.
 pub const ROOT: &str = "/";
 const TODOS: &str = "/api/todos";
+const EVENTS: &str = "/api/todos/events";
 const TODO: &str = "/api/todos/{id}";
 
 const fn route(method: Method, pattern: &'static str, access: Access, handler: Handler) -> Route {
@@ -186,6 +189,7 @@ mod tests {
         let allow = |path: &str| find(path).unwrap().allow();
         assert_eq!(allow("/health"), "GET, HEAD, OPTIONS");
         assert_eq!(allow("/api/todos"), "DELETE, GET, HEAD, OPTIONS, POST");
+        assert_eq!(allow("/api/todos/events"), "GET, HEAD, OPTIONS");
         assert_eq!(allow("/api/todos/7"), "DELETE, GET, HEAD, OPTIONS, PATCH, PUT");
         assert_eq!(all_methods(), "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
     }
@@ -211,6 +215,8 @@ mod tests {
             ("/health", Some(("/health", ""))),
             ("/health/", Some(("/health", ""))),
             ("/api/todos/", Some(("/api/todos", ""))),
+            ("/api/todos/events", Some(("/api/todos/events", ""))),
+            ("/api/todos/events/", Some(("/api/todos/events", ""))),
             ("/api/todos/7", Some(("/api/todos/{id}", "7"))),
             ("/api/todos/7/", Some(("/api/todos/{id}", "7"))),
             ("/api/todos/x", Some(("/api/todos/{id}", "x"))),

@@ -21,6 +21,7 @@ pub const LIMITS: RequestLimits = RequestLimits {
     max_body_bytes: 65_536,
     body_timeout: Duration::from_millis(100),
     max_buffer_bytes: 16 * 1024 * 1024,
+    max_event_readers: 20,
 };
 
 pub fn app(store: AnyStore) -> Rc<App> {

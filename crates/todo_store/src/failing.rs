@@ -5,7 +5,8 @@ use std::rc::Rc;
 use todo_model::{IdempotencyKey, NewTodo, Todo, TodoId, TodoUpdate};
 
 use crate::{
-    ChangeError, Condition, Count, CreateError, Epoch, Page, Portion, Query, Store, StoreError,
+    ChangeError, Changes, Condition, Count, CreateError, Epoch, Page, Portion, Position, Query,
+    Store, StoreError,
 };
 
 /// Fails in this one way.
@@ -74,6 +75,16 @@ impl Store for FailingStore {
     async fn delete_completed(&self) -> Result<usize, StoreError> {
         Err(self.error())
     }
+
+    async fn position(&self) -> Result<Position, StoreError> {
+        Err(self.error())
+    }
+
+    async fn changes(&self, _: &Position, _: usize) -> Result<Option<Changes>, StoreError> {
+        Err(self.error())
+    }
+
+    async fn changed(&self, _: &Position) {}
 
     async fn check(&self) -> Result<(), StoreError> {
         Err(self.error())

@@ -5,6 +5,7 @@
 //! | `lib.rs` | what a store promises |
 //! | `open.rs` | the store that the settings name |
 //! | `query.rs`, `search.rs` | what can be asked for, and finding it step by step |
+//! | `changes.rs`, `change_log.rs` | what has changed, for those who follow a store |
 //! | `todos.rs`, `title_index.rs` | all todos in memory: each local store answers from them |
 //! | `keys.rs` | what was made under an idempotency key |
 //! | `memory.rs` | a store that ends with the process |
@@ -14,6 +15,8 @@
 //! | `failing.rs` | a store for tests of those who use stores |
 //! | `measured.rs` | counts what a store does |
 
+mod change_log;
+mod changes;
 #[cfg(feature = "testing")]
 mod failing;
 mod keys;
@@ -37,6 +40,7 @@ use std::rc::Rc;
 
 use todo_model::{IdempotencyKey, NewTodo, Revision, Todo, TodoId, TodoUpdate};
 
+pub use changes::{Change, Changes, InvalidMark, Mark, Position};
 #[cfg(feature = "testing")]
 pub use failing::FailingStore;
 pub use measured::{Measured, StoreMetrics};
@@ -134,6 +138,27 @@ pub trait Store: 'static {
     /// # Errors
     /// Any [`StoreError`]. Some may have been removed then.
     async fn delete_completed(&self) -> Result<usize, StoreError>;
+
+    /// The present end of the changes that were made to the store: whatever is changed from now on is behind it.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    async fn position(&self) -> Result<Position, StoreError>;
+
+    /// The changes behind `after` that are known now, in their order: no more than 500, and no more than it takes for their
+    /// todos to have `max_bytes`, as in [`list`](Self::list). What is not durable yet is not among them. `None` if some of
+    /// them are not known any more, or `after` is of another store.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    async fn changes(
+        &self,
+        after: &Position,
+        max_bytes: usize,
+    ) -> Result<Option<Changes>, StoreError>;
+
+    /// Waits until it is worth while to ask for the changes behind `after`.
+    async fn changed(&self, after: &Position);
 
     /// Finds out whether it can serve: todos can be read, and changed as far as there is room. A store that has failed
     /// tries to recover, so it is found to be well again without anybody else asking it for something.

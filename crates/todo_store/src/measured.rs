@@ -9,8 +9,8 @@ use telemetry::metrics::{Counter, Encoder, Histogram, Source};
 use todo_model::{IdempotencyKey, NewTodo, Todo, TodoId, TodoUpdate};
 
 use crate::{
-    AnyStore, ChangeError, Condition, Count, CreateError, Epoch, Page, Portion, Query, Store,
-    StoreError,
+    AnyStore, ChangeError, Changes, Condition, Count, CreateError, Epoch, Page, Portion, Position,
+    Query, Store, StoreError,
 };
 
 /// Another store, and how often it did what.
@@ -201,6 +201,24 @@ impl Store for Measured {
 
     async fn delete_completed(&self) -> Result<usize, StoreError> {
         self.record(Operation::DeleteCompleted, self.store.delete_completed().await)
+    }
+
+    // Following is not counted: it is not what clients ask for.
+
+    async fn position(&self) -> Result<Position, StoreError> {
+        self.store.position().await
+    }
+
+    async fn changes(
+        &self,
+        after: &Position,
+        max_bytes: usize,
+    ) -> Result<Option<Changes>, StoreError> {
+        self.store.changes(after, max_bytes).await
+    }
+
+    async fn changed(&self, after: &Position) {
+        self.store.changed(after).await;
     }
 
     async fn check(&self) -> Result<(), StoreError> {

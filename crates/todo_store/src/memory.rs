@@ -8,8 +8,8 @@ use todo_model::{IdempotencyKey, NewTodo, Todo, TodoId, TodoUpdate};
 use crate::search::Turns;
 use crate::todos::{Journal, Todos};
 use crate::{
-    ChangeError, Condition, Count, CreateError, Epoch, Page, Portion, Query, Store, StoreError,
-    StoreOptions, search,
+    ChangeError, Changes, Condition, Count, CreateError, Epoch, Page, Portion, Position, Query,
+    Store, StoreError, StoreOptions, change_log, search,
 };
 
 /// Keeps todos in memory. Its epoch, and with it the ids that it has given out, end with the process.
@@ -87,6 +87,22 @@ impl Store for MemoryStore {
     async fn delete_completed(&self) -> Result<usize, StoreError> {
         let ids = search::completed(&self.todos, &self.turns).await;
         Ok(self.todos.borrow_mut().delete_completed(&ids, &mut Journal::new()))
+    }
+
+    async fn position(&self) -> Result<Position, StoreError> {
+        Ok(change_log::position(&self.todos))
+    }
+
+    async fn changes(
+        &self,
+        after: &Position,
+        max_bytes: usize,
+    ) -> Result<Option<Changes>, StoreError> {
+        Ok(change_log::changes(&self.todos, after, max_bytes))
+    }
+
+    async fn changed(&self, after: &Position) {
+        change_log::changed(&self.todos, after).await;
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -15,8 +15,8 @@ use crate::measured::Commits;
 use crate::postgres::{NewerSchema, PostgresStore};
 use crate::redb::{self, Found};
 use crate::{
-    ChangeError, Condition, Count, CreateError, Epoch, LeaseLost, MemoryStore, Page, Portion,
-    Query, RedbStore, Store, StoreError,
+    ChangeError, Changes, Condition, Count, CreateError, Epoch, LeaseLost, MemoryStore, Page,
+    Portion, Position, Query, RedbStore, Store, StoreError,
 };
 
 /// Where todos are kept.
@@ -339,6 +339,22 @@ impl Store for AnyStore {
 
     async fn delete_completed(&self) -> Result<usize, StoreError> {
         each!(self, store => store.delete_completed().await)
+    }
+
+    async fn position(&self) -> Result<Position, StoreError> {
+        each!(self, store => store.position().await)
+    }
+
+    async fn changes(
+        &self,
+        after: &Position,
+        max_bytes: usize,
+    ) -> Result<Option<Changes>, StoreError> {
+        each!(self, store => store.changes(after, max_bytes).await)
+    }
+
+    async fn changed(&self, after: &Position) {
+        each!(self, store => store.changed(after).await);
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 //! Nothing of the todos is kept in the server. Every operation is one statement, or two where a change was not made and the
 //! reason has to be found out. What was answered is as durable as the database makes a commit.
 
+mod changes;
 mod conditions;
 mod create;
 mod rows;
@@ -27,11 +28,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::search::fold;
 use crate::{
-    ChangeError, Condition, Count, CreateError, Epoch, OpenError, Order, Page, Portion, Query,
-    Revisions, Store, StoreError, StoreOptions,
+    ChangeError, Changes, Condition, Count, CreateError, Epoch, OpenError, Order, Page, Portion,
+    Position, Query, Revisions, Store, StoreError, StoreOptions,
 };
 use conditions::Conditions;
-use rows::read_todo;
 use schema::SchemaError;
 
 /// The most that one page takes, in bytes as for [`Store::list`]. It may be shorter than what was asked for.
@@ -194,21 +194,6 @@ impl PostgresStore {
             log::error(format_args!("the database is not as it should be: {error}"));
         }
         StoreError::Unavailable
-    }
-
-    /// The todo in a row, whose first columns are those of all statements.
-    fn todo(&self, row: &DatabaseRow) -> Result<Rc<Todo>, StoreError> {
-        let todo = read_todo(row).ok_or_else(|| self.report(&"a todo in it is not valid"))?;
-        Ok(Rc::new(todo))
-    }
-
-    fn todos(&self, rows: &[DatabaseRow]) -> Result<Vec<Rc<Todo>>, StoreError> {
-        rows.iter().map(|row| self.todo(row)).collect()
-    }
-
-    fn number(&self, rows: &[DatabaseRow], column: usize) -> Result<i64, StoreError> {
-        let number = rows.first().and_then(|row| row.try_get(column).ok());
-        number.ok_or_else(|| self.report(&"a number is missing"))
     }
 
     /// Makes a change with `change`, which gives nothing where nothing is changed. Then `present` looks at the todo, which
@@ -378,6 +363,22 @@ impl Store for PostgresStore {
                 return Ok(deleted);
             }
         }
+    }
+
+    async fn position(&self) -> Result<Position, StoreError> {
+        self.end_of_changes().await
+    }
+
+    async fn changes(
+        &self,
+        after: &Position,
+        max_bytes: usize,
+    ) -> Result<Option<Changes>, StoreError> {
+        self.changes_behind(after, max_bytes).await
+    }
+
+    async fn changed(&self, _: &Position) {
+        self.pause_before_changes().await;
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -28,8 +28,8 @@ use crate::search::Turns;
 use crate::todos::{Effect, Journal, Todos};
 use crate::transfer::{ImportError, Origin};
 use crate::{
-    ChangeError, Condition, Count, CreateError, Epoch, Page, Portion, Query, Store, StoreError,
-    search,
+    ChangeError, Changes, Condition, Count, CreateError, Epoch, Page, Portion, Position, Query,
+    Store, StoreError, change_log, search,
 };
 use database::TodoDatabase;
 
@@ -272,6 +272,22 @@ impl Store for RedbStore {
             deleted += self.submit(|reply| Change::DeleteCompleted(ids.to_vec(), reply)).await?;
         }
         Ok(deleted)
+    }
+
+    async fn position(&self) -> Result<Position, StoreError> {
+        Ok(change_log::position(&self.todos))
+    }
+
+    async fn changes(
+        &self,
+        after: &Position,
+        max_bytes: usize,
+    ) -> Result<Option<Changes>, StoreError> {
+        Ok(change_log::changes(&self.todos, after, max_bytes))
+    }
+
+    async fn changed(&self, after: &Position) {
+        change_log::changed(&self.todos, after).await;
     }
 
     async fn check(&self) -> Result<(), StoreError> {

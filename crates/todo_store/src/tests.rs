@@ -2,6 +2,7 @@
 //!
 //! A database takes part if `DATABASE_URL` names one: scripts/with-postgres.sh runs the tests with one of their own.
 
+mod changes;
 #[cfg(feature = "postgres")]
 mod database;
 mod keys;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use clock::Timestamp;
 use todo_model::{Description, IdempotencyKey, NewTodo, Title, Todo, TodoId, TodoUpdate};
 
+use crate::change_log::ChangeLog;
 use crate::keys::{Keys, Made};
 use crate::title_index::TitleIndex;
 use crate::{ChangeError, Condition, Count, CreateError, Portion, StoreError, StoreOptions};
@@ -25,6 +26,7 @@ pub(crate) struct Todos {
     max_bytes: usize,
     completed: usize,
     version: u64,
+    log: ChangeLog,
 }
 
 /// One todo, or what is kept under one key, before and after a change.
@@ -49,6 +51,7 @@ impl Todos {
             max_bytes,
             completed: 0,
             version: 0,
+            log: ChangeLog::new(),
         }
     }
 
@@ -87,6 +90,11 @@ impl Todos {
 
     pub(crate) fn version(&self) -> u64 {
         self.version
+    }
+
+    /// What was changed last.
+    pub(crate) fn log(&self) -> &ChangeLog {
+        &self.log
     }
 
     pub(crate) fn count(&self) -> Count {
@@ -261,6 +269,7 @@ impl Todos {
 
     fn insert(&mut self, todo: Rc<Todo>) {
         self.version += 1;
+        self.log.record(self.version, todo.id);
         self.bytes += size(&todo);
         self.completed += usize::from(todo.completed);
         self.by_title.insert(&todo);
@@ -270,6 +279,7 @@ impl Todos {
 
     fn remove(&mut self, todo: &Rc<Todo>) {
         self.version += 1;
+        self.log.record(self.version, todo.id);
         self.bytes = self.bytes.saturating_sub(size(todo));
         self.completed = self.completed.saturating_sub(usize::from(todo.completed));
         self.by_title.remove(todo);
@@ -283,7 +293,8 @@ impl Todos {
     }
 }
 
-fn size(todo: &Todo) -> usize {
+/// What a todo counts against the limit of bytes.
+pub(crate) fn size(todo: &Todo) -> usize {
     FIXED_BYTES + text_size(&todo.title, &todo.description)
 }
 

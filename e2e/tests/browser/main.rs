@@ -9,6 +9,7 @@ mod browser;
 mod conflicts;
 mod keyboard;
 mod languages;
+mod live;
 mod looks;
 mod offline;
 mod origins;

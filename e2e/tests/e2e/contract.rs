@@ -211,6 +211,10 @@ fn compare(server: Server) {
     api.get("/api/todos");
     api.post(r#"{"title":"ids go on"}"#);
 
+    api.request("HEAD", "/api/todos/events", &[], "");
+    api.request("HEAD", "/api/todos/events?last_event_id=1&last_event_id=2", &[], "");
+    api.request("POST", "/api/todos/events", &[], "{}");
+
     for id in ["abc", "0", "-1", "01", "1.0", "99999999999999999999999"] {
         api.get(&format!("/api/todos/{id}"));
     }

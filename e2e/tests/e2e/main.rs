@@ -8,6 +8,7 @@ mod contract;
 mod crash;
 mod documents;
 mod durability;
+mod events;
 mod framing;
 mod idempotency;
 mod lease;

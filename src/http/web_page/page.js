@@ -38,6 +38,8 @@ const PAGE_SIZE = 100;
 const SEARCH_DELAY_MS = 250;
 const STATE_PERIOD_MS = 15000;
 const RETRY_PERIOD_MS = 3000;
+const NEWS_DELAY_MS = 200;
+const SILENCE_MS = 40000;
 
 const language = navigator.languages.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => tag in TEXT) ?? "en";
 const text = TEXT[language];
@@ -126,6 +128,7 @@ function askForToken(reason) {
       input.value = "";
       remember("token", token);
       resolve();
+      follow();
     }, { once: true });
   });
   return tokenQuestion;
@@ -191,6 +194,7 @@ function setOnline(now) {
     say(text.online);
     refresh();
     showServer();
+    follow();
   } else {
     $("#server").classList.add("off");
     $("#server").replaceChildren(span(text.away));
@@ -311,7 +315,7 @@ function show() {
   // What is being edited stays, whatever the list says.
   const ids = new Set(todos.map((todo) => todo.id));
   const kept = [...editors.values()].map((editor) => editor.todo).filter((todo) => !ids.has(todo.id));
-  const all = [...kept, ...todos];
+  const all = [...kept, ...todos].sort((one, other) => other.id - one.id);
   const shown = new Set(all.map((todo) => todo.id));
   for (const [id, row] of rows) {
     if (shown.has(id)) continue;
@@ -338,7 +342,8 @@ function rowOf(todo) {
     $("input", row).id = $("label", row).htmlFor = `todo-${todo.id}`;
     rows.set(todo.id, row);
   }
-  if (!editors.has(todo.id) && row.todo !== todo) fill(row, todo);
+  // What is as it was is not touched either: it may be selected, or a click on it may be under way.
+  if (!editors.has(todo.id) && !(row.todo && same(row.todo, todo))) fill(row, todo);
   return row;
 }
 
@@ -449,8 +454,11 @@ async function reveal(todo) {
     $("#search").value = "";
     await refresh(PAGE_SIZE);
   } else {
-    todos.unshift(todo);
-    total += 1;
+    // The server may have told of it before.
+    if (!todos.some(({ id }) => id === todo.id)) {
+      todos.unshift(todo);
+      total += 1;
+    }
     await settle();
   }
 }
@@ -588,6 +596,68 @@ function showTheirs({ form, theirs }) {
   say(`${text.conflict}. ${text.conflictWhy}`);
 }
 
+// --- What others change ---------------------------------------------------
+
+let events;
+let lastEvent = "";
+let heard;
+let news;
+
+// Reads the list again soon, once for all that happens until then.
+function readSoon() {
+  news ??= setTimeout(() => {
+    news = null;
+    refresh();
+  }, NEWS_DELAY_MS * (1 + Math.random()));
+}
+
+function hear(event) {
+  const field = (name) => new RegExp(`^${name}: (.*)$`, "m").exec(event)?.[1];
+  lastEvent = field("id") ?? lastEvent;
+  if (!field("event")) return;
+  const { todo } = JSON.parse(field("data"));
+  // What was changed here is shown already.
+  if (!todo || !todos.some((known) => known.id === todo.id && same(known, todo))) readSoon();
+}
+
+// An EventSource would send no token, and give up at the first error. In a hidden tab nobody looks, and a browser has few
+// connections for each server.
+async function follow() {
+  if (events || document.hidden || !online) return;
+  const mine = events = new AbortController();
+  heard = Date.now();
+  let status;
+  try {
+    const headers = { "Last-Event-ID": lastEvent };
+    if (token) headers.Authorization = `Bearer ${token}`;
+    const answer = await fetch("/api/todos/events", { headers, cache: "no-store", signal: mine.signal });
+    status = answer.status;
+    if (answer.ok) {
+      // What was changed since the list was read.
+      if (!lastEvent) readSoon();
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = "";
+      for (let part; !(part = await reader.read()).done;) {
+        heard = Date.now();
+        const blocks = (rest + part.value).split("\n\n");
+        rest = blocks.pop();
+        blocks.forEach(hear);
+      }
+    }
+  } catch { /* it ends here as well */ }
+  if (events !== mine) return;
+  events = null;
+  // Who is refused asks again with the next look at the server. Is it the server that is away, or only this connection?
+  if (status >= 400) return;
+  showServer();
+  setTimeout(follow, RETRY_PERIOD_MS);
+}
+
+function stopFollowing() {
+  events?.abort();
+  events = null;
+}
+
 // --- Input outlives a reload ----------------------------------------------
 
 function saveDraft() {
@@ -696,11 +766,18 @@ on($("#toasts"), "click", ({ target }) => {
 });
 on($("#access .cancel"), "click", () => $("#access").close(""));
 setInterval(() => {
-  if (!document.hidden && online) showServer();
+  if (document.hidden || !online) return;
+  showServer();
+  if (Date.now() - heard > SILENCE_MS) stopFollowing();
+  if (events) return;
+  refresh();
+  follow();
 }, STATE_PERIOD_MS);
 // Who comes back sees what happened meanwhile.
 on(document, "visibilitychange", () => {
-  if (!document.hidden) refresh();
+  if (document.hidden) return stopFollowing();
+  refresh();
+  follow();
 });
 
 // --- Start ----------------------------------------------------------------
@@ -711,3 +788,4 @@ translate(document);
 restoreDraft();
 showServer();
 refresh();
+follow();

@@ -217,6 +217,41 @@ pub(super) static DELETE_COMPLETED: Sql = write(
 /// The epoch, if this is still the database that it was.
 pub(super) static EPOCH: Sql = read("SELECT value FROM todo_meta WHERE key = 'epoch'", &[]);
 
+/// The numbers of the last changes. `$1`: how many numbers to look at.
+pub(super) static LAST_CHANGES: Sql = read(
+    "SELECT number FROM todo_changes \
+     WHERE number > (SELECT max(number) FROM todo_changes) - $1 ORDER BY number",
+    &[INT],
+);
+
+/// The changes in ranges of numbers, each with the todo where it is the last change of that todo and the todo is there.
+/// `$1` and `$2`: the ends of the ranges; `$3`: the lowest of them, for the planner, which cannot know what is in arrays;
+/// `$4`: changes to look at; `$5`: bytes to give. The columns of the todo come first,
+/// then the greatest number of all, which is also there when nothing is found, the change's number, the todo's id, and
+/// whether the change is the last one.
+pub(super) static CHANGES: Sql = read(
+    concat!(
+        "SELECT ",
+        columns!(),
+        ", newest, number, todo_id, is_last \
+         FROM (SELECT coalesce(max(number), 0) AS newest FROM todo_changes) AS state LEFT JOIN (SELECT ",
+        columns!(),
+        ", number, todo_id, is_last, \
+         sum(coalesce(",
+        bytes!(),
+        ", 0)) OVER (ORDER BY number) - coalesce(",
+        bytes!(),
+        ", 0) AS before \
+         FROM (SELECT number, todo_id, \
+         lead(number) OVER (PARTITION BY todo_id ORDER BY number) IS NULL AS is_last \
+         FROM (SELECT number, todo_id FROM unnest($1::bigint[], $2::bigint[]) AS unseen (low, high) \
+         JOIN todo_changes ON number BETWEEN low AND high WHERE number >= $3 ORDER BY number LIMIT $4) AS found\
+         ) AS marked LEFT JOIN todos ON is_last AND id = todo_id\
+         ) AS sized ON before < $5 ORDER BY number",
+    ),
+    &[INTS, INTS, INT, INT, INT],
+);
+
 /// `$1`: how many changes to keep.
 pub(super) static FORGET_CHANGES: Sql = write(
     "DELETE FROM todo_changes WHERE number <= (SELECT max(number) FROM todo_changes) - $1",
