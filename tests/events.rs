@@ -84,7 +84,7 @@ async fn post(app: &Rc<App>, title: &str) -> Value {
     let (answer, created) = send(app, request("POST", "/api/todos", body)).await;
     assert_eq!(answer.status(), 201);
     let etag = answer.headers()["etag"].to_str().unwrap();
-    json!({ "todo": created["todo"], "etag": etag })
+    json!({ "todo": created.get("todo").unwrap(), "etag": etag })
 }
 
 #[test]

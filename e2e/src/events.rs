@@ -57,17 +57,6 @@ impl Events {
         Some(lines.into_iter().map(Into::into).collect())
     }
 
-    /// The next event, or `None` where the response ends before there is one. Comments are passed over.
-    pub fn next(&mut self) -> Option<Event> {
-        loop {
-            let lines = self.block()?;
-            let field = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name));
-            let (Some(name), Some(data)) = (field("event: "), field("data: ")) else { continue };
-            let data = serde_json::from_str(data).expect("JSON");
-            return Some(Event { name: name.to_owned(), data });
-        }
-    }
-
     /// The next event, which is to be about a todo with this title.
     pub fn expect_title(&mut self, title: &str) {
         let event = self.next().expect("an event");
@@ -77,5 +66,20 @@ impl Events {
     /// Waits for a comment.
     pub fn wait_for_heartbeat(&mut self) {
         assert_eq!(self.block().as_deref(), Some(&[":".to_owned()][..]));
+    }
+}
+
+/// Events until the response ends. Comments are passed over.
+impl Iterator for Events {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        loop {
+            let lines = self.block()?;
+            let field = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name));
+            let (Some(name), Some(data)) = (field("event: "), field("data: ")) else { continue };
+            let data = serde_json::from_str(data).expect("JSON");
+            return Some(Event { name: name.to_owned(), data });
+        }
     }
 }

@@ -112,7 +112,7 @@ mod tests {
     fn create(todos: &RefCell<Todos>, title: &str) -> TodoId {
         let new =
             NewTodo { title: Title::parse(title).unwrap(), description: Description::default() };
-        todos.borrow_mut().create(new, &mut Journal::new()).unwrap().id
+        todos.borrow_mut().create(new, None, &mut Journal::new()).unwrap().id
     }
 
     fn ids(changes: &Changes) -> Vec<TodoId> {

@@ -89,7 +89,9 @@ fn an_argument_that_is_not_known_stops_the_start() {
         let builder = arguments.iter().fold(Server::builder(), |b, argument| b.argument(argument));
         let exit = builder.run();
         let last = arguments.last().unwrap();
-        let expected = format!("todo: {last:?} is not --check, --export, --help, --import or --version alone\n");
+        let expected = format!(
+            "todo: {last:?} is not --check, --export, --help, --import or --version alone\n"
+        );
         assert_eq!((exit.code, exit.stderr), (Some(64), expected));
         assert_eq!(exit.stdout, "");
     }
