@@ -14,11 +14,16 @@ use futures_util::future::select;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
+use tokio_postgres::tls::TlsConnect;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, Statement};
 
 use crate::Target;
+#[cfg(feature = "tls")]
+use crate::ssl::SslMode;
 use crate::stream::{Resolver, Stream};
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 
 /// A connection that nobody else uses.
 pub struct Connection {
@@ -68,12 +73,13 @@ impl Connection {
         statement_timeout: Duration,
     ) -> Result<(Self, Driver), ConnectError> {
         let stream = Stream::connect(host, port, resolver).await?;
-        let (client, connection) = target.config().connect_raw(stream, NoTls).await?;
-        let (close, closed) = oneshot::channel();
-        let driver = Driver(spawn_local(async move {
-            // Whoever uses the connection meets its error.
-            select(Box::pin(connection), closed).await;
-        }));
+        #[cfg(feature = "tls")]
+        let (client, driver, close) = match target.ssl() {
+            ssl if ssl.mode == SslMode::Disable => open(target, stream, NoTls).await?,
+            ssl => open(target, stream, Tls::new(ssl)?.connector(host)).await?,
+        };
+        #[cfg(not(feature = "tls"))]
+        let (client, driver, close) = open(target, stream, NoTls).await?;
         if target.must_be_writable() && setting(&client, "transaction_read_only").await? != "off" {
             return Err(ConnectError("it takes no changes at present".to_owned()));
         }
@@ -135,6 +141,25 @@ impl Deref for Connection {
     fn deref(&self) -> &Client {
         &self.client
     }
+}
+
+/// Introduces itself to the server, and begins to move bytes.
+async fn open<T>(
+    target: &Target,
+    stream: Stream,
+    tls: T,
+) -> Result<(Client, Driver, oneshot::Sender<()>), ConnectError>
+where
+    T: TlsConnect<Stream>,
+    T::Stream: Unpin + 'static,
+{
+    let (client, connection) = target.config().connect_raw(stream, tls).await?;
+    let (close, closed) = oneshot::channel();
+    let driver = Driver(spawn_local(async move {
+        // Whoever uses the connection meets its error.
+        select(Box::pin(connection), closed).await;
+    }));
+    Ok((client, driver, close))
 }
 
 /// The value of a setting of the server.

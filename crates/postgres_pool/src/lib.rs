@@ -7,6 +7,7 @@
 //! | `connection.rs` | one connection and its prepared statements |
 //! | `target.rs` | which database: the connection URI |
 //! | `stream.rs` | the socket, and the look-up of names |
+//! | `ssl.rs`, `tls.rs` | what is asked of TLS, and TLS |
 //!
 //! A statement is a transaction of its own, so statements of several requests share a connection: each is sent without
 //! waiting for the response to the one before (pipelining). [`Pool::run`] keeps the connections open, and makes them again
@@ -14,8 +15,11 @@
 
 mod connection;
 mod outcome;
+mod ssl;
 mod stream;
 mod target;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

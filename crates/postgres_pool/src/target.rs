@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::ssl::{self, Ssl};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
@@ -23,6 +24,7 @@ const APPLICATION_NAME: &str = "todo";
 pub struct Target {
     config: Config,
     hosts: Vec<(String, u16)>,
+    ssl: Ssl,
 }
 
 impl Target {
@@ -39,6 +41,7 @@ impl Target {
         if !Self::is_meant_by(uri) {
             return Err(InvalidUri("it does not begin with postgres://".to_owned()));
         }
+        let (uri, ssl) = Ssl::take(uri)?;
         let mut config: Config = uri.parse().map_err(|error: tokio_postgres::Error| {
             let source = std::error::Error::source(&error).map(ToString::to_string);
             InvalidUri(match source {
@@ -53,17 +56,15 @@ impl Target {
         if config.get_user().is_none() {
             return Err(InvalidUri("it names no user".to_owned()));
         }
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(InvalidUri(
-                "sslmode=require is not possible: this program has no TLS".into(),
-            ));
-        }
-        config.ssl_mode(SslMode::Disable);
+        config.ssl_mode(match ssl.mode {
+            ssl::SslMode::Disable => SslMode::Disable,
+            _ => SslMode::Require,
+        });
         if config.get_application_name().is_none() {
             config.application_name(APPLICATION_NAME);
         }
         let hosts = hosts(&config)?;
-        Ok(Self { config, hosts })
+        Ok(Self { config, hosts, ssl })
     }
 
     /// The same with this password.
@@ -85,6 +86,12 @@ impl Target {
     /// Hosts with their ports, in the order in which they are tried.
     pub(crate) fn hosts(&self) -> &[(String, u16)] {
         &self.hosts
+    }
+
+    /// What is asked of TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn ssl(&self) -> &Ssl {
+        &self.ssl
     }
 
     pub(crate) fn connect_timeout(&self) -> Duration {
@@ -141,6 +148,12 @@ impl fmt::Debug for Target {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidUri(String);
 
+impl InvalidUri {
+    pub(crate) fn new(reason: &str) -> Self {
+        Self(reason.to_owned())
+    }
+}
+
 impl fmt::Display for InvalidUri {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
@@ -194,7 +207,10 @@ mod tests {
             ("postgres://db/todos", "no user"),
             ("postgres:///todos?user=u", "no host"),
             ("http://db", "does not begin with postgres://"),
-            ("postgres://u@db/d?sslmode=require", "no TLS"),
+            #[cfg(not(feature = "tls"))]
+            ("postgres://u@db/d?sslmode=require", "built without"),
+            ("postgres://u@db/d?sslmode=prefer", "is not disable, require"),
+            ("postgres://u@db/d?sslmode=verify-full", "needs sslrootcert"),
             ("postgres://u@db/d?sslmode=perhaps", "sslmode"),
             ("postgres://u@db/d?colour=red", "a parameter that is not known here"),
         ] {

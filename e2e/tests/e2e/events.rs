@@ -122,7 +122,7 @@ fn who_reads_too_slowly_is_told_to_begin_anew() {
         assert_eq!(client.post("/api/todos", body.to_string()).status, 201);
     }
     let (mut count, mut last) = (0, None);
-    while let Some(event) = slow.next() {
+    for event in slow.by_ref() {
         count += 1;
         last = Some(event);
     }

@@ -25,4 +25,5 @@ mod resets;
 mod start;
 mod structure;
 mod survival;
+mod tls;
 mod transfer;
