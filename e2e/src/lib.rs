@@ -6,9 +6,16 @@
 //! No part of the server's source is used here: what these tests know of it is what any client knows.
 
 mod client;
+mod cluster;
+mod connection;
 mod description;
+mod port;
+mod postgres;
+mod proxy;
 mod server;
 
 pub use client::{Client, Response};
 pub use description::{Description, Part};
+pub use postgres::{Postgres, PostgresBuilder};
+pub use proxy::{Cut, Proxy};
 pub use server::{Builder, Exit, Server, native_module, plain_module, repository, tool};

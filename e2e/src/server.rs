@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::client::Client;
 
 /// How long anything may take before a test gives up. Far more than it takes, so that a busy machine does not matter.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The root of the repository.
 pub fn repository() -> &'static Path {
@@ -191,7 +191,7 @@ impl Builder {
     }
 }
 
-fn collect(
+pub(crate) fn collect(
     source: impl Read + Send + 'static,
     output: Arc<Mutex<String>>,
     lines: Option<Sender<String>>,
@@ -377,7 +377,7 @@ impl Drop for Server {
     }
 }
 
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "still waiting for {what}");

@@ -28,6 +28,29 @@ tool_kustomize() { from_debian trixie "kustomize" kustomize; }
 # Checks metrics, and rules for alerts.
 tool_promtool() { from_debian forky "promtool" prometheus; }
 
+# A database server and its clients, and openssl for its certificates. Its programs start one another by paths of their own,
+# so they run with the machine's own C library and come from its own release. Without what compiles queries to native code.
+tool_postgresql() {
+  local programs="initdb pg_basebackup pg_ctl postgres psql" home name
+  if ! command -v apt-get >/dev/null; then
+    on_path "$programs openssl"
+    return
+  fi
+  local DEBIAN_EXCLUDE=(./etc ./var './usr/share/[!p]*' './usr/share/p[!o]*' './usr/share/postgresql/*/man'
+    './usr/lib/postgresql/*/lib/bitcode' './usr/lib/postgresql/*/lib/llvmjit*')
+  debian_prepare && debian_use "$own_suite" &&
+    debian_unpack "$dir" "debconf dpkg libc6 libllvm14 libllvm19 libllvm21 libsasl2-modules-db libselinux1 libuuid1 libxslt1.1 \
+      locales postgresql-client-common postgresql-common readline-common sensible-utils ssl-cert tzdata" openssl postgresql || return 1
+  mv "$dir/usr/bin" "$dir/usr/real"
+  mkdir "$dir/usr/bin"
+  home=$(cd "$dir/usr" && echo lib/postgresql/*/bin)
+  for name in $programs; do
+    [ -x "$dir/usr/$home/$name" ] || return 1
+    with_libraries "$name" "$home/$name"
+  done
+  with_libraries openssl real/openssl
+}
+
 # What judges manifests and the API's description, and what attacks the API on the ground of that.
 tool_validators() {
   from_pypi validators kubernetes-validate=kubernetes_validate openapi-spec-validator=openapi_spec_validator \
