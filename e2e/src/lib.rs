@@ -11,6 +11,7 @@ mod connection;
 mod description;
 mod port;
 mod postgres;
+mod protocol;
 mod proxy;
 mod server;
 
