@@ -56,20 +56,32 @@ extendedKeyUsage = serverAuth
 subjectAltName = DNS:localhost, IP:127.0.0.1
 ";
 
+/// Ends what a test that was killed has left running, and removes the folder, when its standard input ends: whichever way
+/// the process ends that holds it. Signals that are meant for all of the terminal's processes do not concern it.
+const REMOVER: &str = "
+trap '' HUP INT TERM
+cat >/dev/null
+for file in \"$1\"/*/data/postmaster.pid; do
+  [ ! -e \"$file\" ] || kill -QUIT \"$(head -n 1 \"$file\")\"
+done
+# A copy that is being made may come in between.
+rm -rf \"$1\" 2>/dev/null || { sleep 1; rm -rf \"$1\"; }
+";
+
 struct Shared {
+    /// Holds the initialised data folder, and the folders of the servers.
     folder: PathBuf,
     programs: PathBuf,
-    /// Removes the folder when its standard input ends, which this process holds: statics are not dropped.
+    /// See [`REMOVER`]. Statics are not dropped.
     _remover: Child,
 }
 
 fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(|| {
-        let folder = own_folder().keep();
-        // Whichever way this process ends. Signals that are meant for all of the terminal's processes do not concern it.
+        let folder = folder_in(&env::temp_dir()).keep();
         let remover = Command::new("sh")
-            .args(["-c", "trap '' HUP INT TERM; cat >/dev/null; rm -rf \"$1\"", "sh"])
+            .args(["-c", REMOVER, "sh"])
             .arg(&folder)
             .stdin(Stdio::piped())
             .spawn()
@@ -86,7 +98,11 @@ fn is_root() -> bool {
 
 /// A temporary folder that belongs to the user of [`command`].
 pub(crate) fn own_folder() -> TempDir {
-    let folder = TempDir::with_prefix("todo-pg-").expect("a temporary folder");
+    folder_in(&shared().folder)
+}
+
+fn folder_in(parent: &Path) -> TempDir {
+    let folder = TempDir::with_prefix_in("todo-pg-", parent).expect("a temporary folder");
     give(folder.path());
     folder
 }
@@ -124,13 +140,16 @@ fn command_in(programs: &Path, program: &str) -> Command {
 
 /// The folder of the programs. If the user cannot reach it, a copy that it can.
 fn usable_programs(folder: &Path) -> PathBuf {
-    let programs = tool("postgresql").with_file_name("");
+    let tool = tool("postgresql");
+    let programs = tool.with_file_name("");
     let version = command_in(&programs, "postgres").arg("--version").output();
     if version.is_ok_and(|output| output.status.success()) {
         return programs;
     }
     let copy = folder.join("programs");
-    run(Command::new("cp").arg("-RP").arg(programs.join("../..")).arg(&copy));
+    // Above usr/bin, which is a link.
+    let whole = tool.ancestors().nth(3).expect("tool.sh prints such a path");
+    run(Command::new("cp").arg("-RP").arg(whole).arg(&copy));
     copy.join("usr/bin")
 }
 

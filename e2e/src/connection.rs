@@ -12,16 +12,14 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// What PostgreSQL ends its answer with when it is idle again, outside of a transaction: ReadyForQuery (PostgreSQL
-/// documentation, "Message Formats").
-const READY_AND_IDLE: &[u8] = b"Z\0\0\0\x05I";
+use crate::protocol::{IDLE, Protocol};
 
 /// How bytes are passed on, in both directions.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Mode {
     Pass,
     Stall,
-    Delay(Duration),
+    Delay { to_server: Duration, to_client: Duration },
 }
 
 /// What all connections of a proxy share.
@@ -32,7 +30,7 @@ pub(crate) struct Shared {
     pub cuts: Mutex<Vec<Armed>>,
 }
 
-/// A fault that waits for its bytes.
+/// A fault that waits for a statement with its bytes.
 pub(crate) struct Armed {
     pub bytes: Vec<u8>,
     pub after_answer: bool,
@@ -44,8 +42,15 @@ pub(crate) struct Connection {
     client: TcpStream,
     server: TcpStream,
     tasks: Mutex<Vec<AbortHandle>>,
-    /// What fires with the server's next answer.
-    awaited: Mutex<Option<Arc<AtomicBool>>>,
+    protocol: Mutex<Protocol>,
+    awaited: Mutex<Option<Awaited>>,
+}
+
+/// A fault that waits for an answer.
+#[derive(Clone)]
+struct Awaited {
+    number: usize,
+    fired: Arc<AtomicBool>,
 }
 
 impl Connection {
@@ -57,8 +62,13 @@ impl Connection {
     ) {
         // A delay is the test's to add.
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let tasks = Mutex::default();
-        let connection = Arc::new(Self { client, server, tasks, awaited: Mutex::default() });
+        let connection = Arc::new(Self {
+            client,
+            server,
+            tasks: Mutex::default(),
+            protocol: Mutex::default(),
+            awaited: Mutex::default(),
+        });
         lock(&shared.connections).push(Arc::downgrade(&connection));
         // Neither runs before both are known: what one resets must include the other.
         let mut tasks = lock(&connection.tasks);
@@ -66,6 +76,50 @@ impl Connection {
         tasks.push(tokio::spawn(requests).abort_handle());
         tasks.push(tokio::spawn(answers(connection.clone(), mode)).abort_handle());
         drop(tasks);
+    }
+
+    /// What is to be passed on to the server, and the fault that comes then, if one does.
+    fn pass_requests(&self, chunk: &[u8], shared: &Shared) -> (Vec<u8>, Option<Arc<AtomicBool>>) {
+        let (mut protocol, mut passed) = (lock(&self.protocol), Vec::new());
+        protocol.read_from_client(chunk);
+        while let Some(request) = protocol.next_request() {
+            let mut awaited = lock(&self.awaited);
+            let mut cuts = lock(&shared.cuts);
+            let cut = cuts.iter().position(|cut| awaited.is_none() && request.runs(&cut.bytes));
+            match cut.map(|position| cuts.remove(position)) {
+                Some(Armed { after_answer: false, fired, .. }) => return (passed, Some(fired)),
+                Some(Armed { fired, .. }) => {
+                    *awaited = Some(Awaited { number: request.answer, fired });
+                }
+                None => {}
+            }
+            passed.extend(request.bytes);
+        }
+        (passed, None)
+    }
+
+    /// What is to be passed on to the client, and the fault that comes instead, if one does.
+    fn pass_answers(
+        &self,
+        chunk: &[u8],
+        withheld: &mut Vec<u8>,
+    ) -> (Vec<u8>, Option<Arc<AtomicBool>>) {
+        let (mut protocol, mut passed) = (lock(&self.protocol), Vec::new());
+        protocol.read_from_server(chunk);
+        while let Some(answer) = protocol.next_answer() {
+            let awaited = lock(&self.awaited).clone();
+            withheld.extend(answer.bytes);
+            match awaited {
+                Some(Awaited { number, fired }) if answer.number >= number => match answer.state {
+                    Some(IDLE) => return (passed, Some(fired)),
+                    // The client has to know of it to go on with the transaction.
+                    Some(_) => passed.append(withheld),
+                    None => {}
+                },
+                _ => passed.append(withheld),
+            }
+        }
+        (passed, None)
     }
 
     /// Sockets close with the last task that has them. Without a linger that is a reset.
@@ -90,29 +144,20 @@ async fn requests(
 ) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count) = read(&connection.client, &mut buffer).await {
-        hold(&mut mode).await;
+        hold(&mut mode, Direction::ToServer).await;
         if count == 0 {
             let _ = SockRef::from(&connection.server).shutdown(Shutdown::Write);
             return;
         }
-        let chunk = &buffer[..count];
-        let armed = {
-            let mut cuts = lock(&shared.cuts);
-            let position = cuts.iter().position(|cut| contains(chunk, &cut.bytes));
-            position.map(|position| cuts.remove(position))
-        };
-        match armed {
-            Some(Armed { after_answer: false, fired, .. }) => {
-                connection.reset_both();
-                // The sockets are closed once this task has ended, and nothing is passed on any more.
-                fired.store(true, Ordering::SeqCst);
-                return;
-            }
-            Some(Armed { fired, .. }) => *lock(&connection.awaited) = Some(fired),
-            None => {}
-        }
-        if write(&connection.server, chunk).await.is_err() {
+        let (bytes, cut) = connection.pass_requests(&buffer[..count], &shared);
+        if write(&connection.server, &bytes).await.is_err() {
             break;
+        }
+        if let Some(fired) = cut {
+            connection.reset_both();
+            // The sockets are closed once this task has ended, and nothing is passed on any more.
+            fired.store(true, Ordering::SeqCst);
+            return;
         }
     }
     connection.reset_both();
@@ -122,38 +167,42 @@ async fn answers(connection: Arc<Connection>, mut mode: watch::Receiver<Mode>) {
     let mut buffer = vec![0; 64 * 1024];
     let mut withheld = Vec::new();
     while let Ok(count) = read(&connection.server, &mut buffer).await {
-        let awaited = lock(&connection.awaited).clone();
-        if let Some(fired) = awaited {
-            withheld.extend_from_slice(&buffer[..count]);
-            if contains(&withheld, READY_AND_IDLE) {
-                connection.reset_client();
-                fired.store(true, Ordering::SeqCst);
-                return;
-            }
-            if count > 0 {
-                continue;
-            }
+        let (bytes, cut) = connection.pass_answers(&buffer[..count], &mut withheld);
+        if let Some(fired) = cut {
+            connection.reset_client();
+            fired.store(true, Ordering::SeqCst);
+            return;
         }
-        hold(&mut mode).await;
+        hold(&mut mode, Direction::ToClient).await;
         if count == 0 {
             let _ = SockRef::from(&connection.client).shutdown(Shutdown::Write);
             return;
         }
-        if write(&connection.client, &buffer[..count]).await.is_err() {
+        if write(&connection.client, &bytes).await.is_err() {
             break;
         }
     }
     connection.reset_both();
 }
 
+#[derive(Clone, Copy)]
+enum Direction {
+    ToServer,
+    ToClient,
+}
+
 /// Waits until the mode lets a chunk pass.
-async fn hold(mode: &mut watch::Receiver<Mode>) {
+async fn hold(mode: &mut watch::Receiver<Mode>, direction: Direction) {
     let mut is_delayed = false;
     loop {
         let now = *mode.borrow_and_update();
         match now {
-            Mode::Delay(time) if !is_delayed => {
-                tokio::time::sleep(time).await;
+            Mode::Delay { to_server, to_client } if !is_delayed => {
+                tokio::time::sleep(match direction {
+                    Direction::ToServer => to_server,
+                    Direction::ToClient => to_client,
+                })
+                .await;
                 is_delayed = true;
             }
             Mode::Stall => {
@@ -162,7 +211,7 @@ async fn hold(mode: &mut watch::Receiver<Mode>) {
                     pending::<()>().await;
                 }
             }
-            Mode::Pass | Mode::Delay(_) => return,
+            Mode::Pass | Mode::Delay { .. } => return,
         }
     }
 }
@@ -191,10 +240,6 @@ async fn write(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
 
 pub(crate) fn reset(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
-}
-
-fn contains(chunk: &[u8], bytes: &[u8]) -> bool {
-    chunk.windows(bytes.len()).any(|window| window == bytes)
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

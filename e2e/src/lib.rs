@@ -13,6 +13,7 @@ mod events;
 mod paths;
 mod port;
 mod postgres;
+mod protocol;
 mod proxy;
 mod server;
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::cluster::{self, ADMIN, PASSWORD, TODO};
 use crate::port::Port;
-use crate::server::{PATIENCE, collect, wait_until};
+use crate::server::{PATIENCE, collect, signal, wait_until};
 
 /// How a PostgreSQL server is to be started.
 pub struct PostgresBuilder {
@@ -135,9 +135,9 @@ impl Postgres {
         self.start_again();
     }
 
-    fn end(&mut self, signal: &str) {
+    fn end(&mut self, name: &str) {
         let child = self.process.as_mut().expect("it runs");
-        let sent = kill(child, signal);
+        let sent = signal(child, name);
         let deadline = Instant::now() + PATIENCE;
         while sent && Instant::now() < deadline {
             if child.try_wait().expect("the process can be waited for").is_some() {
@@ -257,17 +257,11 @@ fn client(program: &str, address: SocketAddr) -> Command {
     command
 }
 
-fn kill(child: &Child, signal: &str) -> bool {
-    let status =
-        Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status();
-    status.is_ok_and(|status| status.success())
-}
-
 impl Drop for Postgres {
     fn drop(&mut self) {
         if let Some(mut child) = self.process.take() {
             // Killed at once it would leave its processes and its shared memory behind.
-            let asked = kill(&child, "QUIT") && kill(&child, "CONT");
+            let asked = signal(&child, "QUIT") && signal(&child, "CONT");
             let deadline = Instant::now() + PATIENCE;
             while asked && Instant::now() < deadline && matches!(child.try_wait(), Ok(None)) {
                 thread::sleep(Duration::from_millis(2));

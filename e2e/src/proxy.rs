@@ -93,7 +93,12 @@ impl Proxy {
 
     /// Passes every chunk on after `time`. While one waits, those behind it are not read.
     pub fn delay(&self, time: Duration) {
-        self.set(Mode::Delay(time));
+        self.delay_each(time, time);
+    }
+
+    /// The same as [`delay`](Self::delay), with a time for each direction.
+    pub fn delay_each(&self, to_server: Duration, to_client: Duration) {
+        self.set(Mode::Delay { to_server, to_client });
     }
 
     fn set(&self, mode: Mode) {
@@ -127,15 +132,16 @@ impl Proxy {
         wait_until("the connections to be closed", || connections.iter().all(is_gone));
     }
 
-    /// Resets both sides of the connection on which a client next sends `bytes`, instead of passing them on: the server never
-    /// sees them. They are looked for in what was read at once, so they should be short, and not encrypted.
+    /// Resets both sides of the connection on which a client is next to run a statement with `bytes` in its SQL or its
+    /// parameters, instead of passing that on: the server never sees it. A statement that is prepared counts each time that
+    /// it is run, not when it is prepared. Without TLS only, as what is encrypted is passed on unread.
     pub fn cut_before(&self, bytes: &[u8]) -> Cut {
         self.arm(bytes, false)
     }
 
-    /// Passes on what contains `bytes`, waits until PostgreSQL has answered and is idle, and then resets the client's side
-    /// without the answer: the server has done what the client will never know of. The same holds for `bytes` as for
-    /// [`cut_before`](Self::cut_before).
+    /// Passes on the next statement with `bytes`, waits until PostgreSQL has carried it out and no transaction is open, and
+    /// then resets the client's side without that answer: the server has committed what the client will never know of. What
+    /// counts is the same as for [`cut_before`](Self::cut_before).
     pub fn cut_after(&self, bytes: &[u8]) -> Cut {
         self.arm(bytes, true)
     }
@@ -298,23 +304,30 @@ mod tests {
         let server = Postgres::start();
         server.sql("CREATE TABLE kept (name text)");
         let proxy = Proxy::to(server.address());
-        let insert = |name: &str| {
-            let text = format!("BEGIN; INSERT INTO kept VALUES ('{name}'); COMMIT");
-            server.psql(proxy.address(), &text).status.success()
-        };
+        let run = |text: &str| server.psql(proxy.address(), text).status.success();
+        for statement in [
+            "INSERT INTO kept VALUES ('NAME')",
+            "BEGIN; INSERT INTO kept VALUES ('NAME'); SELECT 1; COMMIT",
+            // Prepared, and run by a message that has only the parameter.
+            "INSERT INTO kept VALUES ($1) \\bind 'NAME' \\g",
+        ] {
+            let insert = |name: &str| run(&statement.replace("NAME", name));
+            for bytes in [b"INTO kept", b"interrupt"] {
+                server.sql("TRUNCATE kept");
+                let cut = proxy.cut_before(bytes);
+                assert!(!insert("interrupted before"));
+                assert!(cut.fired());
+                assert_eq!(server.sql("SELECT name FROM kept"), "", "{statement}");
 
-        let cut = proxy.cut_before(b"COMMIT");
-        assert!(!cut.fired());
-        assert!(!insert("before"));
-        assert!(cut.fired());
-        assert_eq!(server.sql("SELECT name FROM kept"), "");
+                let cut = proxy.cut_after(bytes);
+                assert!(run("SELECT 'another'") && !cut.fired());
+                assert!(!insert("interrupted after"));
+                cut.wait_until_fired();
+                assert_eq!(server.sql("SELECT name FROM kept"), "interrupted after", "{statement}");
 
-        let cut = proxy.cut_after(b"COMMIT");
-        assert!(!insert("after"));
-        cut.wait_until_fired();
-        assert_eq!(server.sql("SELECT name FROM kept"), "after");
-
-        assert!(insert("neither"));
-        assert_eq!(server.sql("SELECT name FROM kept"), "after\nneither");
+                assert!(insert("uninterrupted"));
+                assert_eq!(server.sql("SELECT count(*) FROM kept"), "2");
+            }
+        }
     }
 }

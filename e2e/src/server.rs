@@ -200,6 +200,12 @@ pub(crate) fn collect(
     });
 }
 
+/// Sends a process a signal, and tells whether it is there. By the shell, as small systems have no other `kill`.
+pub(crate) fn signal(child: &Child, name: &str) -> bool {
+    let script = format!("kill -{name} {}", child.id());
+    Command::new("sh").args(["-c", &script]).status().is_ok_and(|status| status.success())
+}
+
 /// A running server. It is killed when dropped, and what it wrote is shown when the test has failed.
 pub struct Server {
     child: Child,
@@ -344,9 +350,7 @@ impl Server {
 
     /// Sends it a signal, such as `STOP`.
     pub fn signal(&self, name: &str) {
-        let status =
-            Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
-        assert!(status.expect("kill starts").success());
+        assert!(signal(&self.child, name), "it is alive");
     }
 
     /// Fails unless it is alive and answers.

@@ -28,27 +28,32 @@ tool_kustomize() { from_debian trixie "kustomize" kustomize; }
 # Checks metrics, and rules for alerts.
 tool_promtool() { from_debian forky "promtool" prometheus; }
 
-# A database server and its clients, and openssl for its certificates. Its programs start one another by paths of their own,
-# so they run with the machine's own C library and come from its own release. Without what compiles queries to native code.
+# A database server and its clients, and openssl for its certificates. Without what compiles queries to native code.
+# Programs look for one another beside themselves and for their files from there: so the scripts stand where Debian has them.
 tool_postgresql() {
-  local programs="initdb pg_basebackup pg_ctl postgres psql" home name
+  local programs="initdb pg_basebackup pg_ctl pgbench postgres psql" home name
   if ! command -v apt-get >/dev/null; then
     on_path "$programs openssl"
     return
   fi
   local DEBIAN_EXCLUDE=(./etc ./var './usr/share/[!p]*' './usr/share/p[!o]*' './usr/share/postgresql/*/man'
-    './usr/lib/postgresql/*/lib/bitcode' './usr/lib/postgresql/*/lib/llvmjit*')
-  debian_prepare && debian_use "$own_suite" &&
-    debian_unpack "$dir" "debconf dpkg libc6 libllvm14 libllvm19 libllvm21 libsasl2-modules-db libselinux1 libuuid1 libxslt1.1 \
-      locales postgresql-client-common postgresql-common readline-common sensible-utils ssl-cert tzdata" openssl postgresql || return 1
-  mv "$dir/usr/bin" "$dir/usr/real"
-  mkdir "$dir/usr/bin"
-  home=$(cd "$dir/usr" && echo lib/postgresql/*/bin)
-  for name in $programs; do
-    [ -x "$dir/usr/$home/$name" ] || return 1
-    with_libraries "$name" "$home/$name"
+    './usr/lib/postgresql/*/lib/bitcode' './usr/lib/postgresql/*/lib/llvmjit*' './usr/lib/*/libLLVM*' './usr/lib/*/gconv')
+  debian_use trixie && debian_unpack "$dir" "debconf libsasl2-modules-db libselinux1 libuuid1 libxslt1.1 libz3-4 locales \
+    openssl-provider-legacy postgresql-client-common postgresql-common readline-common sensible-utils ssl-cert tzdata" \
+    openssl postgresql-17 || return 1
+  debian_set_programs_aside "$dir"
+  home=$dir/usr/lib/postgresql/17
+  mv "$home/bin" "$home/real"
+  mv "$dir/usr/real/openssl" "$home/real"
+  rm -r "$dir/usr/real"
+  mv "$dir/usr/bin" "$home"
+  ln -s lib/postgresql/17/bin "$dir/usr/bin"
+  # Where the scripts look for libraries.
+  ln -s "../../../$(cd "$dir/usr/lib" && echo *-linux-gnu)" "$home/lib"
+  for name in $programs openssl; do
+    [ -x "$home/real/$name" ] || return 1
+    debian_script "$home/bin/$name" "real/$name"
   done
-  with_libraries openssl real/openssl
 }
 
 # What judges manifests and the API's description, and what attacks the API on the ground of that.
