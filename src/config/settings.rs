@@ -170,7 +170,7 @@ pub(super) const MAX_CONNECTIONS: Setting = Setting {
 };
 pub(super) const MAX_EVENT_READERS: Setting = Setting {
     name: "MAX_EVENT_READERS",
-    default: "512",
+    default: "128",
     kind: Kind::Number { min: 0, max: 65_536, unit: "" },
     meaning: "Clients that read `/api/todos/events` at one time; the next ones are answered 503.",
 };
