@@ -45,9 +45,11 @@ pub use tokio_postgres::error::SqlState;
 pub use tokio_postgres::types;
 pub use tokio_postgres::{Error as ClientError, Row as DatabaseRow};
 
-/// Statements under way on one connection. More would not be faster, as the server takes one after the other, and each may
-/// have a result in memory.
-const PIPELINED: usize = 4;
+/// Statements under way on one connection. The server takes one after the other, but has the next ones at hand.
+const PIPELINED: usize = 32;
+
+/// As how many a statement counts whose result may be long, as that is in memory.
+const LONG: u32 = 8;
 
 /// Statements that wait for their turn. A further one fails at once.
 const MAX_WAITING: usize = 1_024;
@@ -80,6 +82,8 @@ pub struct Sql {
     pub types: &'static [Type],
     /// What it does.
     pub effect: Effect,
+    /// Its result may have many rows.
+    pub is_long: bool,
 }
 
 /// What a statement does.
@@ -250,7 +254,7 @@ impl Pool {
         parameters: &[&(dyn ToSql + Sync)],
         sent: &RefCell<Option<Rc<Connection>>>,
     ) -> Result<Vec<Row>, Error> {
-        let _permit = self.permit().await?;
+        let _permit = self.permit(if sql.is_long { LONG } else { 1 }).await?;
         for tries in 1.. {
             let connection = self.connection().await?;
             let _in_use = connection.enter();
@@ -286,15 +290,15 @@ impl Pool {
         Err(Error::Unreachable)
     }
 
-    async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Error> {
-        if let Ok(permit) = self.permits.try_acquire() {
+    async fn permit(&self, count: u32) -> Result<tokio::sync::SemaphorePermit<'_>, Error> {
+        if let Ok(permit) = self.permits.try_acquire_many(count) {
             return Ok(permit);
         }
         if self.waiting.get() >= MAX_WAITING {
             return Err(Error::Busy);
         }
         let _waiting = Waiting::enter(&self.waiting);
-        self.permits.acquire().await.map_err(|_| Error::Unreachable)
+        self.permits.acquire_many(count).await.map_err(|_| Error::Unreachable)
     }
 
     /// The connection with the fewest statements under way. While one is made again, waits for what that comes to.

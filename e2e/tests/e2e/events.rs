@@ -1,7 +1,7 @@
 //! Server-sent events: `GET /api/todos/events`.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::{Client, Events, Postgres, Server};
 use serde_json::{Value, json};
@@ -205,4 +205,41 @@ fn a_change_that_shows_up_after_later_ones_is_told() {
     events.expect_title("late");
     post(&mut client, "c");
     events.expect_title("c");
+}
+
+/// What one change costs with a thousand readers of whom fifty never read: bench/events.sh shows it.
+#[test]
+#[ignore = "bench/events.sh runs it"]
+fn measure_a_thousand_readers() {
+    const CHANGES: usize = 100;
+    let server = Server::builder()
+        .set("ACCESS_LOG", "off")
+        .set("MAX_EVENT_READERS", 1_100)
+        .set("MAX_CONNECTIONS", 2_000)
+        .start();
+    let stuck = |server: &Server| {
+        let mut client = Client::connect_with_buffers(server.address(), 4_096);
+        client.send_request("GET", "/api/todos/events", &[], b"");
+        client
+    };
+    let mut client = server.connect();
+    let mut readers: Vec<_> = (0..1_000).map(|_| Events::of(&server, &[])).collect();
+    let mut stuck_readers = Vec::new();
+    for slow in [0, 50] {
+        stuck_readers.extend((0..slow).map(|_| stuck(&server)));
+        let (before, mut times) = (server.cpu_ticks(), Vec::new());
+        for number in 0..CHANGES {
+            let began = Instant::now();
+            post(&mut client, &number.to_string());
+            readers.iter_mut().for_each(|events| events.expect_title(&number.to_string()));
+            times.push(began.elapsed());
+        }
+        let used = (server.cpu_ticks() - before) as f64 * 10.0 / CHANGES as f64;
+        times.sort();
+        println!(
+            "1000 readers and {slow:>2} that never read: the last has a change after {:?} (median of {CHANGES}, at most {:?}), {used:.1} ms CPU per change",
+            times[CHANGES / 2],
+            times[CHANGES - 1],
+        );
+    }
 }

@@ -50,11 +50,15 @@ macro_rules! condition {
 }
 
 const fn read(text: &'static str, types: &'static [Type]) -> Sql {
-    Sql { text, types, effect: Effect::Read }
+    Sql { text, types, effect: Effect::Read, is_long: false }
+}
+
+const fn read_many(text: &'static str, types: &'static [Type]) -> Sql {
+    Sql { text, types, effect: Effect::Read, is_long: true }
 }
 
 const fn write(text: &'static str, types: &'static [Type]) -> Sql {
-    Sql { text, types, effect: Effect::Write }
+    Sql { text, types, effect: Effect::Write, is_long: false }
 }
 
 /// `$1`: the id.
@@ -63,7 +67,7 @@ pub(super) static GET: Sql =
 
 /// `$1`: the id behind which to begin; `$2`: rows to look at; `$3`: bytes to give. The last column tells whether there is
 /// nothing behind the row.
-pub(super) static LIST: Sql = read(
+pub(super) static LIST: Sql = read_many(
     concat!(
         "SELECT ",
         columns!(),
@@ -87,7 +91,7 @@ pub(super) static LIST: Sql = read(
 /// A page: `$3` is the limit or null, `$4` the offset, `$5` the bytes to give.
 macro_rules! page {
     ($order:literal) => {
-        read(
+        read_many(
             concat!(
                 "SELECT ",
                 columns!(),
@@ -229,7 +233,7 @@ pub(super) static LAST_CHANGES: Sql = read(
 /// `$4`: changes to look at; `$5`: bytes to give. The columns of the todo come first,
 /// then the greatest number of all, which is also there when nothing is found, the change's number, the todo's id, and
 /// whether the change is the last one.
-pub(super) static CHANGES: Sql = read(
+pub(super) static CHANGES: Sql = read_many(
     concat!(
         "SELECT ",
         columns!(),
