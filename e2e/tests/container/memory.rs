@@ -1,9 +1,10 @@
 //! Whether the limits that the stack and the cluster's files set for the server fit into the memory that they give it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 
-use e2e::repository;
+use e2e::{Client, repository};
 use serde_json::json;
 
 use crate::podman::{Container, UNIVERSAL, inspect, podman, wait_until};
@@ -57,4 +58,55 @@ fn a_full_store_and_clients_that_read_all_of_it_fit_into_64_mib() {
     assert_eq!(inspect(container.id(), ".State.OOMKilled"), "false");
     let list = container.connect().get("/api/todos?limit=1").json();
     assert_eq!(list["total"], count + 2);
+}
+
+#[test]
+#[ignore = "make test-container runs it"]
+fn two_hundred_slow_readers_and_as_many_of_the_largest_bodies_fit_into_64_mib() {
+    let limit = setting("MAX_STORE_BYTES");
+    let container = Container::start(
+        UNIVERSAL,
+        &["--env=ACCESS_LOG=off", &format!("--env=MAX_STORE_BYTES={limit}")],
+    );
+    let mut client = container.connect();
+    let body = json!({ "title": "t".repeat(400), "description": "d".repeat(9_000) }).to_string();
+    while client.post("/api/todos", &body).status == 201 {}
+    let (process, address) = (container.process(), container.address());
+    // Each asks for the longest list and takes next to nothing of it.
+    let readers: Vec<_> = (0..200)
+        .map(|_| {
+            let mut reader = Client::connect_with_buffers(address, 4_096);
+            reader.try_send("GET /api/todos HTTP/1.1\r\nHost: test\r\n\r\n");
+            reader
+        })
+        .collect();
+    // Each sends the largest body but for its last byte, so that all of them are in memory together.
+    let largest = vec![b' '; 65_535];
+    let mut writers: Vec<_> = (0..200)
+        .map(|_| {
+            let mut writer = Client::connect(address);
+            writer.try_send(
+                "POST /api/todos HTTP/1.1\r\nHost: test\r\nContent-Length: 65536\r\n\r\n",
+            );
+            writer.try_send(&largest);
+            writer
+        })
+        .collect();
+    for writer in &mut writers {
+        writer.try_send(" ");
+    }
+    let mut statuses = BTreeMap::new();
+    for mut writer in writers {
+        *statuses.entry(writer.response().status).or_insert(0) += 1;
+    }
+    assert!(statuses.keys().all(|status| [400, 503].contains(status)), "{statuses:?}");
+    let most = container.memory("memory.max_usage_in_bytes", "memory.peak");
+    println!("bodies: {statuses:?}; at most {} MiB in use", most >> 20);
+    assert_eq!(container.process(), process, "it was not ended for its memory");
+    assert_eq!(inspect(container.id(), ".State.OOMKilled"), "false");
+    drop(readers);
+    wait_until("an answer to others", || container.is_healthy());
+    wait_until("room for bodies again", || {
+        container.connect().post("/api/todos", "{}").status == 400
+    });
 }
