@@ -8,6 +8,7 @@ unexport CARGO_TARGET_DIR
 env := . .toolchain/env &&
 e2e := --manifest-path e2e/Cargo.toml
 universal := --manifest-path universal/Cargo.toml
+xtask := --manifest-path xtask/Cargo.toml
 module := target/wasm32-wasip1/release/todo.wasm
 
 .DEFAULT_GOAL := help
@@ -36,12 +37,14 @@ lint: setup lint-deploy lint-crates ## check formatting, clippy, crates, the API
 	@$(env) cargo fmt --all --check
 	@$(env) cargo fmt $(e2e) --check
 	@$(env) cargo fmt $(universal) --check
+	@$(env) cargo fmt $(xtask) --check
 	@$(env) cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(env) cargo clippy --locked $(e2e) --target host-tuple --all-targets --all-features -- -D warnings
 	@$(env) cargo clippy --locked $(universal) --target host-tuple --all-targets -- -D warnings
+	@$(env) cargo clippy --locked $(xtask) --target host-tuple --all-targets -- -D warnings
 	@bin=$$(scripts/tool.sh validators) && "$$bin/openapi-spec-validator" src/http/openapi.json
 
-lint-deploy: ## check the files for Kubernetes and Prometheus
+lint-deploy: setup ## check the files for Kubernetes and Prometheus
 	@scripts/lint-deploy.sh
 
 lint-crates: setup ## check licences, sources and advisories of the module's crates
@@ -51,6 +54,7 @@ unit: setup ## run the tests inside WasmEdge, and those of the tools
 	@$(env) scripts/with-postgres.sh cargo test --locked --workspace
 	@$(env) cargo test --locked --release --package file_lease --target host-tuple
 	@$(env) cargo test --locked $(universal) --target host-tuple
+	@$(env) cargo test --locked $(xtask) --target host-tuple
 
 e2e: build ## run the tests that talk to the real server
 	@$(env) scripts/native.sh $(module) >/dev/null && cargo e2e --locked
@@ -104,6 +108,7 @@ fmt: setup ## format the sources
 	@$(env) cargo fmt --all
 	@$(env) cargo fmt $(e2e)
 	@$(env) cargo fmt $(universal)
+	@$(env) cargo fmt $(xtask)
 
 setup: ## bring what the machine lacks (into .toolchain)
 	@scripts/setup.sh
@@ -122,7 +127,7 @@ test-container: setup ## test the images and the stack with podman (as root)
 	@scripts/container-test.sh
 
 clean: ## remove what was built
-	rm -rf target e2e/target universal/target dist
+	rm -rf target e2e/target universal/target xtask/target dist
 
 distclean: clean ## remove .toolchain, too
 	rm -rf .toolchain

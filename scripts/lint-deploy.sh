@@ -15,6 +15,8 @@ fi
 kustomize=$(scripts/tool.sh kustomize)/kustomize
 validators=$(scripts/tool.sh validators)
 promtool=$(scripts/tool.sh promtool)/promtool
+# shellcheck source=/dev/null
+. .toolchain/env
 
 for folder in deploy/kubernetes/base deploy/kubernetes/overlays/*/; do
   echo "$folder"
@@ -22,8 +24,7 @@ for folder in deploy/kubernetes/base deploy/kubernetes/overlays/*/; do
   if [ "${1:-}" = -v ]; then echo "$manifests"; fi
   # Strict: a name that the schema does not have is an error, not something to ignore.
   "$validators/kubernetes-validate" --strict - <<<"$manifests"
-  "$validators/python" scripts/pod-security.py <<<"$manifests"
-  "$validators/python" scripts/references.py <<<"$manifests"
+  cargo run --quiet --locked --manifest-path xtask/Cargo.toml --target host-tuple -- manifests <<<"$manifests"
 done
 
 "$promtool" check rules --lint=all --lint-fatal deploy/prometheus/alerts.yml
