@@ -1,8 +1,8 @@
 //! A client that can misbehave: it sends any bytes at any time, and reads answers one by one.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
@@ -238,7 +238,18 @@ impl Client {
 
     fn read_more(&mut self) -> usize {
         let mut chunk = [0; 65_536];
-        let count = self.stream.read(&mut chunk).expect("the server answers");
+        let deadline = Instant::now() + PATIENCE;
+        // A signal to this process may end a wait before its time.
+        let is_early = |error: &io::Error| {
+            matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock)
+                && Instant::now() < deadline
+        };
+        let count = loop {
+            match self.stream.read(&mut chunk) {
+                Err(error) if is_early(&error) => {}
+                result => break result.expect("the server answers"),
+            }
+        };
         self.buffer.extend_from_slice(&chunk[..count]);
         count
     }
