@@ -39,7 +39,6 @@ use outcome::Outcome;
 use stream::Resolver;
 
 pub use connection::{ConnectError, Connection, setting};
-pub use outcome::is_worth_another_try;
 pub use target::{InvalidUri, Target};
 pub use tokio_postgres::error::SqlState;
 pub use tokio_postgres::types;
@@ -123,7 +122,6 @@ pub struct Pool {
     reported: Cell<bool>,
     /// Sends whenever a connection was made, or could not be made.
     attempts: watch::Sender<u64>,
-    tried_again: Cell<u64>,
 }
 
 impl Pool {
@@ -139,23 +137,12 @@ impl Pool {
             is_down: Cell::new(false),
             reported: Cell::new(false),
             attempts: watch::channel(0).0,
-            tried_again: Cell::new(0),
         }
     }
 
     /// The database.
     pub fn target(&self) -> &Target {
         &self.target
-    }
-
-    /// How many connections are open.
-    pub fn open_connections(&self) -> usize {
-        self.connections.borrow().len()
-    }
-
-    /// How many statements were tried again.
-    pub fn tried_again(&self) -> u64 {
-        self.tried_again.get()
     }
 
     /// A connection beside those of the pool. What is wrong the operator is told as for those.
@@ -280,7 +267,6 @@ impl Pool {
             if tries >= MAX_TRIES {
                 return Err(Error::Unreachable);
             }
-            self.tried_again.set(self.tried_again.get() + 1);
             if tries > 1 {
                 sleep(with_jitter(Duration::from_millis(1 << tries.min(7)))).await;
             } else {

@@ -61,7 +61,7 @@ impl Outcome {
 }
 
 /// Whether a transaction that ended with this code had bad luck: it changed nothing, and may be made again.
-pub fn is_worth_another_try(state: &SqlState) -> bool {
+fn is_worth_another_try(state: &SqlState) -> bool {
     let codes = [
         SqlState::T_R_SERIALIZATION_FAILURE,
         SqlState::T_R_DEADLOCK_DETECTED,

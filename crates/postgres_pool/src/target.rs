@@ -29,7 +29,7 @@ pub struct Target {
 
 impl Target {
     /// Whether `text` is meant to name a database of this kind.
-    pub fn is_meant_by(text: &str) -> bool {
+    fn is_meant_by(text: &str) -> bool {
         SCHEMES.iter().any(|scheme| text.starts_with(scheme))
     }
 

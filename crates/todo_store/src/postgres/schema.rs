@@ -9,6 +9,7 @@ use std::time::Duration;
 use postgres_pool::{ClientError, Exclusive, SqlState, setting, with_jitter};
 use tokio::time::sleep;
 
+use super::statements::{self, NOW};
 use crate::Epoch;
 use crate::search::fold;
 use crate::todos::SAMPLES;
@@ -29,13 +30,6 @@ const FIRST_SCHEMA: &str =
     "INSERT INTO todo_meta (key, value) VALUES ('schema', 0) ON CONFLICT (key) DO NOTHING";
 const SCHEMA: &str = "SELECT value FROM todo_meta WHERE key = 'schema'";
 const LOCKED_SCHEMA: &str = "SELECT value FROM todo_meta WHERE key = 'schema' FOR UPDATE";
-
-/// Whoever puts the epoch in puts the samples in.
-const SAMPLE: &str = "INSERT INTO todos (id, title, description, completed, created_at, revision, title_folded) \
-    SELECT nextval('todo_ids'), title, '', completed, \
-    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000, 1, folded \
-    FROM (SELECT * FROM unnest($2::text[], $3::boolean[], $4::text[]) AS sample (title, completed, folded)) AS samples \
-    WHERE EXISTS (SELECT 1 FROM made)";
 
 /// Why a database cannot be the store.
 #[derive(Debug)]
@@ -121,7 +115,7 @@ async fn make(client: &Exclusive, samples: bool) -> Result<Epoch, SchemaError> {
         client.batch_execute("COMMIT").await?;
     }
     first_rows(client, samples).await?;
-    let row = client.query_one(super::statements::EPOCH.text, &[]).await?;
+    let row = client.query_one(statements::EPOCH.text, &[]).await?;
     Ok(Epoch::from(row.try_get::<_, i64>(0)?.cast_unsigned()))
 }
 
@@ -141,9 +135,14 @@ async fn first_rows(client: &Exclusive, samples: bool) -> Result<(), ClientError
     let titles: Vec<_> = samples.iter().map(|(title, _)| *title).collect();
     let completed: Vec<_> = samples.iter().map(|(_, completed)| *completed).collect();
     let folded: Vec<_> = titles.iter().map(|title| fold(title)).collect();
+    // Whoever puts the epoch in puts the samples in.
     let statement = format!(
         "WITH made AS (INSERT INTO todo_meta (key, value) VALUES ('epoch', $1) \
-         ON CONFLICT (key) DO NOTHING RETURNING value) {SAMPLE}"
+         ON CONFLICT (key) DO NOTHING RETURNING value) \
+         INSERT INTO todos (id, title, description, completed, created_at, revision, title_folded) \
+         SELECT nextval('todo_ids'), title, '', completed, {NOW}, 1, folded \
+         FROM (SELECT * FROM unnest($2::text[], $3::boolean[], $4::text[]) AS sample (title, completed, folded)) AS samples \
+         WHERE EXISTS (SELECT 1 FROM made)"
     );
     client.execute(&statement, &[&epoch, &titles, &completed, &folded]).await?;
     Ok(())

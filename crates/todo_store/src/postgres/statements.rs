@@ -33,6 +33,9 @@ macro_rules! now {
     };
 }
 
+/// The same, for statements that are put together elsewhere.
+pub(super) const NOW: &str = now!();
+
 /// `$1` is the state of completion or null, `$2` the text in lower case or null.
 macro_rules! filter {
     () => {
