@@ -12,7 +12,7 @@ mod text;
 
 use std::cell::RefCell;
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -66,16 +66,7 @@ pub struct AccessLog {
 #[derive(Default)]
 struct Lines {
     buffer: Vec<u8>,
-    date: Date,
-}
-
-/// The time of a line.
-#[derive(Default)]
-struct Date {
-    /// The second that `text` is the text of.
-    second: u64,
-    /// `2026-11-22T08:22:01`: the same for every line of one second.
-    text: String,
+    clients: text::Clients,
 }
 
 impl AccessLog {
@@ -95,7 +86,7 @@ impl AccessLog {
         if lines.buffer.is_empty() {
             self.gathering.notify_one();
         }
-        lines.push(self.format, SystemTime::now(), entry);
+        lines.push(self.format, Timestamp::now(), entry);
         if lines.buffer.len() >= FULL {
             lines.write();
         }
@@ -118,30 +109,15 @@ impl AccessLog {
 }
 
 impl Lines {
-    fn push(&mut self, format: Format, time: SystemTime, entry: &Entry<'_>) {
-        let (date, milliseconds) = self.date.at(time);
+    fn push(&mut self, format: Format, time: Timestamp, entry: &Entry<'_>) {
         match format {
-            Format::Text => text::push(&mut self.buffer, date, milliseconds, entry),
-            Format::Json => json::push(&mut self.buffer, date, milliseconds, entry),
+            Format::Text => text::push(&mut self.buffer, &mut self.clients, time, entry),
+            Format::Json => json::push(&mut self.buffer, time, entry),
         }
     }
 
     fn write(&mut self) {
         output::write(Stream::Out, &self.buffer);
         self.buffer.clear();
-    }
-}
-
-impl Date {
-    /// The date and the second of `time`, and its milliseconds.
-    fn at(&mut self, time: SystemTime) -> (&str, u32) {
-        let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let second = since_epoch.as_secs();
-        if second != self.second || self.text.is_empty() {
-            self.second = second;
-            self.text = Timestamp::from(UNIX_EPOCH + Duration::from_secs(second)).to_string();
-            self.text.pop(); // the Z: the milliseconds come before it
-        }
-        (&self.text, since_epoch.subsec_millis())
     }
 }

@@ -140,8 +140,8 @@ impl App {
     }
 
     /// How long it has been there, as Go writes durations.
-    fn uptime(&self) -> String {
-        GoDuration(self.started.elapsed()).to_string()
+    fn uptime(&self) -> GoDuration {
+        GoDuration(self.started.elapsed())
     }
 
     async fn metrics_text(&self) -> Result<String, fmt::Error> {

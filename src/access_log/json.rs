@@ -1,18 +1,18 @@
 //! One JSON object per line.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use serde::Serialize;
 
 use super::{Entry, MAX_METHOD_CHARS, MAX_TARGET_CHARS};
-use telemetry::log::{Level, push_json};
+use clock::Timestamp;
+use telemetry::log::{Level, Milliseconds, push_json};
 
 /// What a line holds. What is not known is `null`.
 #[derive(Serialize)]
 struct Line<'a> {
     /// RFC 3339, UTC, with milliseconds.
-    time: fmt::Arguments<'a>,
+    time: Milliseconds,
     /// `error` when the server is at fault (5xx), else `info`.
     level: Level,
     method: Option<&'a str>,
@@ -28,11 +28,11 @@ struct Line<'a> {
 }
 
 /// Appends the line of `entry`, which was answered at this time.
-pub(super) fn push(buffer: &mut Vec<u8>, date: &str, milliseconds: u32, entry: &Entry<'_>) {
+pub(super) fn push(buffer: &mut Vec<u8>, time: Timestamp, entry: &Entry<'_>) {
     push_json(
         buffer,
         &Line {
-            time: format_args!("{date}.{milliseconds:03}Z"),
+            time: Milliseconds(time),
             level: if entry.status >= 500 { Level::Error } else { Level::Info },
             method: entry.method.map(|method| start(method, MAX_METHOD_CHARS)),
             route: entry.route,
@@ -54,7 +54,7 @@ fn start(text: &str, max_chars: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::Duration;
 
     use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ mod tests {
 
     fn line(entry: Entry<'_>) -> Value {
         let mut lines = Lines::default();
-        lines.push(Format::Json, UNIX_EPOCH + Duration::from_millis(1_795_335_721_007), &entry);
+        lines.push(Format::Json, Timestamp::from_nanoseconds(1_795_335_721_007_000_000), &entry);
         let text = String::from_utf8(lines.buffer).unwrap();
         assert_eq!((text.lines().count(), text.is_ascii()), (1, true), "{text}");
         serde_json::from_str(&text).unwrap()

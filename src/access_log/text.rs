@@ -1,19 +1,46 @@
 //! Lines for people.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::IpAddr;
 
 use super::{Entry, MAX_METHOD_CHARS, MAX_TARGET_CHARS};
-use clock::GoDuration;
+use clock::{GoDuration, Timestamp};
 
-/// Appends the line of `entry`, which was answered at this time.
-pub(super) fn push(buffer: &mut Vec<u8>, date: &str, milliseconds: u32, entry: &Entry<'_>) {
+/// The client of the line before, as text: behind a proxy, and under load, it is mostly the same.
+#[derive(Default)]
+pub(super) struct Clients {
+    last: Option<IpAddr>,
+    text: String,
+}
+
+impl Clients {
+    fn text(&mut self, client: Option<IpAddr>) -> &str {
+        if client.is_some() && self.last != client {
+            self.last = client;
+            self.text.clear();
+            // Writing into a String does not fail.
+            let _ = client.map(|client| write!(self.text, "{client}"));
+        }
+        client.map_or("-", |_| &self.text)
+    }
+}
+
+/// Appends the line of `entry`, which was answered at this `time`.
+pub(super) fn push(
+    buffer: &mut Vec<u8>,
+    clients: &mut Clients,
+    time: Timestamp,
+    entry: &Entry<'_>,
+) {
     let Entry { status, latency, client, method, path, query, request_id, .. } = entry;
-    // Writing into a Vec does not fail.
-    let _ = write!(buffer, "{date}.{milliseconds:03}Z {status} {} ", GoDuration(*latency));
-    let _ = match client {
-        Some(client) => write!(buffer, "{client}"),
-        None => buffer.write_all(b"-"),
-    };
+    time.append_milliseconds_to(buffer);
+    buffer.push(b' ');
+    buffer.extend_from_slice(itoa::Buffer::new().format(*status).as_bytes());
+    buffer.push(b' ');
+    GoDuration(*latency).append_to(buffer);
+    buffer.push(b' ');
+    buffer.extend_from_slice(clients.text(*client).as_bytes());
     buffer.push(b' ');
     push_word(buffer, method.unwrap_or("-"), MAX_METHOD_CHARS);
     buffer.push(b' ');
@@ -55,7 +82,6 @@ fn push_word(buffer: &mut Vec<u8>, word: &str, max_chars: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
     use super::*;
@@ -77,7 +103,7 @@ mod tests {
     fn lines(entries: &[(SystemTime, Entry<'_>)]) -> String {
         let mut lines = Lines::default();
         for (time, entry) in entries {
-            lines.push(Format::Text, *time, entry);
+            lines.push(Format::Text, Timestamp::from(*time), entry);
         }
         String::from_utf8(lines.buffer).unwrap()
     }
@@ -107,6 +133,17 @@ mod tests {
     fn what_is_not_known_is_a_dash() {
         let expected = "1970-01-01T00:00:00.000Z 400 0s - - - id-1\n";
         assert_eq!(lines(&[(UNIX_EPOCH, UNKNOWN)]), expected);
+    }
+
+    #[test]
+    fn the_client_is_that_of_the_request() {
+        let clients = [Some("127.0.0.1"), None, Some("127.0.0.1"), Some("::1"), Some("192.0.2.7")];
+        let entries = clients.map(|client| {
+            (UNIX_EPOCH, Entry { client: client.map(|text| text.parse().unwrap()), ..UNKNOWN })
+        });
+        let lines = lines(&entries);
+        let shown: Vec<_> = lines.lines().map(|line| line.split(' ').nth(3).unwrap()).collect();
+        assert_eq!(shown, ["127.0.0.1", "-", "127.0.0.1", "::1", "192.0.2.7"]);
     }
 
     #[test]

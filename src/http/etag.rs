@@ -18,7 +18,9 @@ pub fn etag(epoch: Epoch, revision: Revision) -> HeaderValue {
 
 /// The same as a text.
 pub fn etag_text(epoch: Epoch, revision: Revision) -> String {
-    format!("\"{epoch}-{revision}\"")
+    let (epoch, mut revision_digits) = (epoch.digits(), itoa::Buffer::new());
+    let epoch = str::from_utf8(&epoch).unwrap_or_default();
+    ["\"", epoch, "-", revision_digits.format(revision), "\""].concat()
 }
 
 /// The condition of `If-Match` and `If-None-Match` for a todo in a store of this epoch.

@@ -15,7 +15,7 @@ use super::query::require_completed;
 use super::response::{Answer, json, no_content};
 use super::{App, web_page};
 use crate::process::memory_bytes;
-use clock::Timestamp;
+use clock::{GoDuration, Timestamp};
 use http_server::ResponseBody;
 use todo_model::{Invalid, NewTodo, Todo, TodoFields, TodoId, TodoUpdate};
 use todo_store::{ChangeError, Store as _};
@@ -50,7 +50,7 @@ pub fn root(app: &App, call: &Call<'_>) -> Answer {
         rust_version: &'a str,
         platform: &'a str,
         store: &'a str,
-        uptime: String,
+        uptime: GoDuration,
         memory_mb: usize,
         tasks: u64,
         timestamp: Timestamp,
@@ -77,7 +77,7 @@ pub fn health(app: &App, _: &Call<'_>) -> Answer {
     struct Health<'a> {
         status: &'a str,
         timestamp: Timestamp,
-        uptime: String,
+        uptime: GoDuration,
     }
     let (timestamp, uptime) = (Timestamp::now(), app.uptime());
     json(StatusCode::OK, &Health { status: "healthy", timestamp, uptime })
@@ -118,7 +118,8 @@ pub async fn create(app: &Rc<App>, call: Call<'_>) -> Answer {
     let todo = app.store.create(new, key.as_ref()).await?;
     let mut response = todo_response(app, &todo).await?;
     *response.status_mut() = StatusCode::CREATED;
-    if let Ok(location) = HeaderValue::try_from(format!("/api/todos/{}", todo.id)) {
+    let location = ["/api/todos/", itoa::Buffer::new().format(todo.id)].concat();
+    if let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)

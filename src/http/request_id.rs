@@ -1,7 +1,6 @@
 //! A name for every request, which the client, the log and whoever stands in between can use to speak of the same one.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -11,9 +10,6 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest id that is taken from a client, in characters.
 const MAX_LENGTH: usize = 64;
-
-/// Bytes of the longest id that is made here: 12 digits, a dash, 20 digits.
-const MADE_LENGTH: usize = 33;
 
 /// The id of one request: 1 to 64 letters, digits, dots, dashes and underscores of ASCII.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,16 +29,19 @@ impl RequestId {
 
 /// Gives requests their ids.
 pub struct RequestIds {
-    /// Tells the ids of this process from those of others, and of itself after a restart.
-    prefix: u64,
+    /// Twelve digits and a dash. They tell the ids of this process from those of others, and of itself after a restart.
+    prefix: String,
     made: AtomicU64,
 }
 
 impl RequestIds {
     /// Ids that begin with a random number of 48 bits.
     pub fn new() -> Self {
-        let random = RandomState::new().build_hasher().finish();
-        Self { prefix: random >> 16, made: AtomicU64::new(0) }
+        Self::after(RandomState::new().build_hasher().finish() >> 16, 0)
+    }
+
+    fn after(prefix: u64, made: u64) -> Self {
+        Self { prefix: format!("{prefix:012x}-"), made: AtomicU64::new(made) }
     }
 
     /// The id that the client gave, if it is one, else a new one.
@@ -56,13 +55,8 @@ impl RequestIds {
     /// A new id.
     pub fn make(&self) -> RequestId {
         let number = self.made.fetch_add(1, Relaxed) + 1;
-        let mut id = [0; MADE_LENGTH];
-        let mut rest = id.as_mut_slice();
-        // It is long enough.
-        let _ = write!(rest, "{:012x}-{number}", self.prefix);
-        let length = MADE_LENGTH - rest.len();
-        let id = id.get(..length).unwrap_or_default();
-        RequestId(HeaderValue::from_bytes(id).unwrap_or(HeaderValue::from_static("-")))
+        let id = [self.prefix.as_str(), itoa::Buffer::new().format(number)].concat();
+        RequestId(HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-")))
     }
 }
 
@@ -78,7 +72,7 @@ mod tests {
     fn given(text: &[u8]) -> String {
         let mut headers = HeaderMap::new();
         headers.insert(X_REQUEST_ID, HeaderValue::from_bytes(text).unwrap());
-        RequestIds { prefix: 0xab, made: AtomicU64::new(6) }.of(&headers).as_str().to_owned()
+        RequestIds::after(0xab, 6).of(&headers).as_str().to_owned()
     }
 
     #[test]
@@ -102,7 +96,7 @@ mod tests {
         let (first, second) = (ids.make(), ids.make());
         assert_ne!(first, second);
         assert_ne!(RequestIds::new().make(), first, "another process has another prefix");
-        let longest = RequestIds { prefix: u64::MAX >> 16, made: AtomicU64::new(u64::MAX - 1) };
+        let longest = RequestIds::after(u64::MAX >> 16, u64::MAX - 1);
         let longest = longest.make();
         assert_eq!(longest.as_str(), "ffffffffffff-18446744073709551615");
         for id in [first, second, longest] {

@@ -1,5 +1,9 @@
 //! Time as the API writes it: points in time (RFC 3339) and durations (as Go's `time.Duration` prints itself).
+//!
+//! Every response and every line of the log has some of these texts. They are put together from digits, as each piece
+//! that goes through [`std::fmt`] is an indirect call, which costs WasmEdge more than the digits do.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,50 +11,69 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
+
 /// A point in time, in UTC, to the nanosecond.
 ///
 /// Its text is RFC 3339 with `Z` and up to nine fractional digits without trailing zeros. What a wrong
 /// clock says before 1970 or after 2554 is the start of 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Timestamp(OffsetDateTime);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp {
+    /// Since the start of 1970.
+    nanoseconds: u64,
+}
 
 impl Timestamp {
     /// The present, by the system's clock.
     pub fn now() -> Self {
         Self::from(SystemTime::now())
     }
-}
 
-impl Timestamp {
     /// The point that is so many nanoseconds after the start of 1970.
     pub fn from_nanoseconds(nanoseconds: u64) -> Self {
-        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(nanoseconds));
-        Self(time.unwrap_or(OffsetDateTime::UNIX_EPOCH))
+        Self { nanoseconds }
     }
 
     /// Nanoseconds since the start of 1970.
     pub fn nanoseconds(self) -> u64 {
-        u64::try_from(self.0.unix_timestamp_nanos()).unwrap_or_default()
+        self.nanoseconds
+    }
+
+    /// Appends its text to `buffer`.
+    pub fn append_to(self, buffer: &mut Vec<u8>) {
+        append_second(self.nanoseconds / NANOSECONDS_PER_SECOND, buffer);
+        append_fraction(self.nanoseconds % NANOSECONDS_PER_SECOND, 9, buffer);
+        buffer.push(b'Z');
+    }
+
+    /// Appends the same with exactly three fractional digits, so that all texts are as long as each other.
+    pub fn append_milliseconds_to(self, buffer: &mut Vec<u8>) {
+        append_second(self.nanoseconds / NANOSECONDS_PER_SECOND, buffer);
+        let milliseconds = self.nanoseconds % NANOSECONDS_PER_SECOND / 1_000_000;
+        let [.., hundreds, tens, ones] = digits(milliseconds);
+        buffer.extend_from_slice(&[b'.', hundreds, tens, ones, b'Z']);
     }
 }
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::from_nanoseconds(u64::try_from(since_epoch.as_nanos()).unwrap_or_default())
+        let seconds = since_epoch.as_secs().checked_mul(NANOSECONDS_PER_SECOND);
+        let sum =
+            seconds.and_then(|seconds| seconds.checked_add(since_epoch.subsec_nanos().into()));
+        Self::from_nanoseconds(sum.unwrap_or_default())
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.format(&Rfc3339).map_err(|_| fmt::Error)?;
-        formatter.write_str(&text)
+        formatter.write_str(&text(|buffer| self.append_to(buffer)))
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&text(|buffer| self.append_to(buffer)))
     }
 }
 
@@ -60,51 +83,96 @@ impl Serialize for Timestamp {
 #[derive(Clone, Copy, Debug)]
 pub struct GoDuration(pub Duration);
 
-impl fmt::Display for GoDuration {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanoseconds = self.0.subsec_nanos();
+impl GoDuration {
+    /// Appends its text to `buffer`.
+    pub fn append_to(self, buffer: &mut Vec<u8>) {
+        let nanoseconds = u64::from(self.0.subsec_nanos());
         let seconds = self.0.as_secs();
-        if seconds == 0 {
-            return match nanoseconds {
-                0 => formatter.write_str("0s"),
-                1..1_000 => write!(formatter, "{nanoseconds}ns"),
-                1_000..1_000_000 => {
-                    decimal(formatter, u64::from(nanoseconds / 1_000), nanoseconds % 1_000, 3, "µs")
-                }
-                _ => {
-                    let whole = u64::from(nanoseconds / 1_000_000);
-                    decimal(formatter, whole, nanoseconds % 1_000_000, 6, "ms")
-                }
-            };
-        }
-        let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
-        if hours > 0 {
-            write!(formatter, "{hours}h")?;
+        let (whole, fraction, digits, unit) = match (seconds, nanoseconds) {
+            (0, 0) => (0, 0, 0, "s"),
+            (0, 1..1_000) => (nanoseconds, 0, 0, "ns"),
+            (0, 1_000..1_000_000) => (nanoseconds / 1_000, nanoseconds % 1_000, 3, "µs"),
+            (0, _) => (nanoseconds / 1_000_000, nanoseconds % 1_000_000, 6, "ms"),
+            _ => (seconds % 60, nanoseconds, 9, "s"),
+        };
+        if seconds >= 3_600 {
+            append_number(seconds / 3_600, buffer);
+            buffer.push(b'h');
         }
         if seconds >= 60 {
-            write!(formatter, "{minutes}m")?;
+            append_number(seconds / 60 % 60, buffer);
+            buffer.push(b'm');
         }
-        decimal(formatter, seconds % 60, nanoseconds, 9, "s")
+        append_number(whole, buffer);
+        append_fraction(fraction, digits, buffer);
+        buffer.extend_from_slice(unit.as_bytes());
     }
 }
 
-/// Writes `whole.fraction`, the fraction being counted in units of `10^-digits`, without trailing zeros.
-fn decimal(
-    formatter: &mut fmt::Formatter<'_>,
-    whole: u64,
-    mut fraction: u32,
-    mut digits: usize,
-    unit: &str,
-) -> fmt::Result {
-    write!(formatter, "{whole}")?;
-    if fraction > 0 {
-        while fraction.is_multiple_of(10) {
-            fraction /= 10;
-            digits -= 1;
-        }
-        write!(formatter, ".{fraction:0digits$}")?;
+impl fmt::Display for GoDuration {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&text(|buffer| self.append_to(buffer)))
     }
-    formatter.write_str(unit)
+}
+
+impl Serialize for GoDuration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&text(|buffer| self.append_to(buffer)))
+    }
+}
+
+fn append_number(number: u64, buffer: &mut Vec<u8>) {
+    buffer.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// What `append` appends. All texts here are UTF-8.
+fn text(append: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut buffer = Vec::with_capacity(40);
+    append(&mut buffer);
+    String::from_utf8(buffer).unwrap_or_default()
+}
+
+/// Appends `2026-11-22T08:22:01`. Most texts are of the same second as the one before.
+fn append_second(second: u64, buffer: &mut Vec<u8>) {
+    thread_local! {
+        static LAST: RefCell<(u64, Vec<u8>)> = const { RefCell::new((0, Vec::new())) };
+    }
+    LAST.with_borrow_mut(|(last, text)| {
+        if *last != second || text.is_empty() {
+            *last = second;
+            text.clear();
+            let time = i64::try_from(second)
+                .ok()
+                .and_then(|second| OffsetDateTime::from_unix_timestamp(second).ok())
+                .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+            // Writing into a Vec does not fail, and all 64-bit nanoseconds are in years of four digits.
+            let _ = time.format_into(text, &Rfc3339);
+            text.pop(); // the Z: the fraction comes before it
+        }
+        buffer.extend_from_slice(text);
+    });
+}
+
+/// Appends a point and `fraction`, which counts units of `10^-length`, without trailing zeros; nothing for 0.
+fn append_fraction(fraction: u64, length: usize, buffer: &mut Vec<u8>) {
+    if fraction == 0 {
+        return;
+    }
+    let all = digits(fraction);
+    let digits = all.get(all.len().saturating_sub(length)..).unwrap_or_default();
+    let end = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    buffer.push(b'.');
+    buffer.extend_from_slice(digits.get(..end).unwrap_or_default());
+}
+
+/// The last nine digits of a number.
+fn digits(mut number: u64) -> [u8; 9] {
+    let mut digits = [b'0'; 9];
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    digits
 }
 
 #[cfg(test)]
@@ -121,6 +189,19 @@ mod tests {
         assert_eq!(timestamp(1_795_335_721, 101_978_929), "2026-11-22T08:22:01.101978929Z");
         assert_eq!(timestamp(1_795_335_721, 500_000_000), "2026-11-22T08:22:01.5Z");
         assert_eq!(timestamp(1_709_164_800, 1), "2024-02-29T00:00:00.000000001Z");
+        assert_eq!(
+            Timestamp::from_nanoseconds(u64::MAX).to_string(),
+            "2554-07-21T23:34:33.709551615Z"
+        );
+    }
+
+    #[test]
+    fn milliseconds_are_three_digits() {
+        for (nanoseconds, expected) in [(0, "000"), (7_999_999, "007"), (120_000_000, "120")] {
+            let time = Timestamp::from(UNIX_EPOCH + Duration::new(1_795_335_721, nanoseconds));
+            let written = text(|buffer| time.append_milliseconds_to(buffer));
+            assert_eq!(written, format!("2026-11-22T08:22:01.{expected}Z"));
+        }
     }
 
     #[test]

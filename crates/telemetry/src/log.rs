@@ -7,10 +7,9 @@
 //!
 //! Nothing here waits, fails or panics when nobody reads: see [`output`].
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
@@ -60,14 +59,14 @@ pub fn error(message: impl Display) {
 
 fn write(stream: Stream, level: Level, message: &str) {
     let line = if JSON.load(Relaxed) {
-        json_line(SystemTime::now(), level, message)
+        json_line(Timestamp::now(), level, message)
     } else {
         format!("{message}\n")
     };
     output::write(stream, line.as_bytes());
 }
 
-fn json_line(time: SystemTime, level: Level, message: &str) -> String {
+fn json_line(time: Timestamp, level: Level, message: &str) -> String {
     #[derive(Serialize)]
     struct Line<'a> {
         time: Milliseconds,
@@ -83,21 +82,13 @@ fn json_line(time: SystemTime, level: Level, message: &str) -> String {
 
 /// A point in time with exactly three fractional digits, so that lines are as long as each other.
 #[derive(Clone, Copy, Debug)]
-pub struct Milliseconds(pub SystemTime);
-
-impl Display for Milliseconds {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since_epoch = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = UNIX_EPOCH + Duration::from_secs(since_epoch.as_secs());
-        let seconds = Timestamp::from(seconds).to_string();
-        let seconds = seconds.trim_end_matches('Z');
-        write!(formatter, "{seconds}.{:03}Z", since_epoch.subsec_millis())
-    }
-}
+pub struct Milliseconds(pub Timestamp);
 
 impl Serialize for Milliseconds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let mut text = Vec::with_capacity(24);
+        self.0.append_milliseconds_to(&mut text);
+        serializer.serialize_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -144,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_message_is_one_object_on_one_line() {
-        let time = UNIX_EPOCH + Duration::from_millis(1_795_335_721_007);
+        let time = Timestamp::from_nanoseconds(1_795_335_721_007_000_000);
         assert_eq!(
             json_line(time, Level::Error, "todo: no room"),
             "{\"time\":\"2026-11-22T08:22:01.007Z\",\"level\":\"error\",\"message\":\"no room\"}\n"
@@ -154,7 +145,7 @@ mod tests {
     #[test]
     fn a_line_of_json_is_printable_ascii_and_still_says_the_same() {
         let message = "a\"b\\c\nd\r\u{1b}[31m\u{7f}\u{85}\u{2028}\u{202e}한🦀 e";
-        let line = json_line(UNIX_EPOCH, Level::Info, message);
+        let line = json_line(Timestamp::default(), Level::Info, message);
         let line = line.strip_suffix('\n').unwrap();
         assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
         let read: Value = serde_json::from_str(line).unwrap();

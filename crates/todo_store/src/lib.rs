@@ -192,10 +192,23 @@ impl From<Epoch> for u64 {
     }
 }
 
-/// 16 hexadecimal digits.
+impl Epoch {
+    /// 16 hexadecimal digits.
+    pub fn digits(self) -> [u8; 16] {
+        let mut digits = [0; 16];
+        let mut rest = self.0;
+        for digit in digits.iter_mut().rev() {
+            let value = (rest % 16) as u8;
+            *digit = if value < 10 { b'0' + value } else { b'a' - 10 + value };
+            rest /= 16;
+        }
+        digits
+    }
+}
+
 impl fmt::Display for Epoch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}", self.0)
+        formatter.write_str(str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
