@@ -10,7 +10,7 @@ use wasmedge_wasi_socket as wasi;
 use wasmedge_wasi_socket::socket::{AddressFamily, MSG_PEEK, Socket, SocketType};
 
 use crate::event::Source;
-use crate::selector::{Direction, Registration};
+use crate::selector::{Direction, Kind, Registration};
 use crate::{Interest, Registry, Token};
 
 const NONBLOCKING: bool = true;
@@ -22,13 +22,12 @@ const INPROGRESS: i32 = 26;
 struct Registered<S> {
     socket: S,
     registration: Option<Registration>,
-    /// The socket can be written to at all.
-    writable: bool,
+    kind: Kind,
 }
 
 impl<S> Registered<S> {
-    fn new(socket: S, writable: bool) -> Self {
-        Self { socket, registration: None, writable }
+    fn new(socket: S, kind: Kind) -> Self {
+        Self { socket, registration: None, kind }
     }
 
     /// Waits for `direction` from now on if an operation of that direction has used up what was there.
@@ -58,7 +57,7 @@ impl<S: AsRawFd> Source for Registered<S> {
         }
         let descriptor = u32::try_from(self.socket.as_raw_fd())
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        self.registration = Some(registry.selector.register(descriptor, token, self.writable));
+        self.registration = Some(registry.selector.register(descriptor, token, self.kind));
         Ok(())
     }
 
@@ -142,7 +141,7 @@ impl TcpListener {
 
     /// Takes over a socket that is in non-blocking mode.
     pub fn from_std(listener: wasi::TcpListener) -> Self {
-        Self(Registered::new(listener, false))
+        Self(Registered::new(listener, Kind::Listener))
     }
 
     /// Accepts one connection, in non-blocking mode.
@@ -208,7 +207,7 @@ impl TcpStream {
 
     /// Takes over a socket that is in non-blocking mode.
     pub fn from_std(stream: wasi::TcpStream) -> Self {
-        Self(Registered::new(stream, true))
+        Self(Registered::new(stream, Kind::Stream))
     }
 
     /// The address of this end.

@@ -1,10 +1,34 @@
 //! Which sockets can be read or written: asks WasmEdge's `poll_oneoff`, and as seldom as possible.
 //!
-//! `poll_oneoff` costs a system call per subscription, three for its time limit, and one or more per event. Under load
-//! that is more than the requests themselves cost. So a connection that has just been read is reported readable once
-//! more without asking, as long as more than half of such guesses find something, and for at most [`GUESSING_TIME`]:
-//! then everybody else is asked about. A wait that was woken returns without asking, but not twice in a row. tokio wakes
-//! the future that it was started with at every event for a task of a `LocalSet`, and polls it before it waits again.
+//! `poll_oneoff` forgets what it was asked. Each call costs a system call per subscription, three for its time limit, one
+//! per event, and one for each subscription of the call before that is not in it. Under load that is more than the
+//! requests themselves cost. So sockets are of three kinds:
+//!
+//! * **Busy** ones have just been read. They are reported readable once more without asking, as long as more than half of
+//!   such guesses find something ([`guess`]).
+//! * **Warm** ones wait for something, and every call asks about them.
+//! * **Cold** ones have waited for longer than [`WARM_TIME`]. While others are at work a call asks about as many of them
+//!   as makes one round in [`ROUND_TIME`] ([`rounds`]); when nothing happens it asks about all.
+//!
+//! # What always holds
+//!
+//! 1. What a socket waits for is asked about in every call if it is warm, and within [`ROUND_TIME`] and one call if it is
+//!    cold. Between two calls are at most [`GUESSING_TIME`] of guesses, and what tokio does with them.
+//! 2. A call asks about each direction of a socket once, and only if the socket waits for it.
+//! 3. A call without a limit of time asks about everything that anybody waits for.
+//! 4. Listening sockets, and the first [`MIN_WARM`] sockets, do not become cold.
+//!
+//! The tests walk random histories of sockets and check these.
+//!
+//! A wait that was woken returns without asking, but not twice in a row. tokio wakes the future that it was started with
+//! at every event for a task of a `LocalSet`, and polls it before it waits again.
+
+mod guess;
+mod rounds;
+mod sockets;
+mod state;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,15 +37,29 @@ use wasmedge_wasi_socket::wasi_poll as wasi;
 
 use crate::Token;
 use crate::event::Event;
-use crate::runtime::{self, clock_subscription, socket_subscription};
+use crate::runtime;
+use state::State;
 
 /// Time between two calls of `poll_oneoff` that may be filled with guesses. New connections, timers and blocked writes wait
 /// for so long, and for what is being read when it ends. More would hardly make requests cheaper: at 10 µs each, 200 of
 /// them share the cost of a call.
 const GUESSING_TIME: Duration = Duration::from_millis(2);
 
+/// How long a socket stays warm without an event.
+const WARM_TIME: Duration = Duration::from_millis(100);
+
+/// So many sockets stay warm however long they wait: asking about them costs less than a request.
+const MIN_WARM: usize = 64;
+
+/// In this time all cold sockets are asked about once while others are at work. 4,000 of them take a tenth of the
+/// processor then.
+const ROUND_TIME: Duration = Duration::from_millis(50);
+
+/// After so long without an event all sockets are asked about at once, and the wait may be long.
+const QUIET_TIME: Duration = Duration::from_millis(20);
+
 /// How long to leave sockets alone that can only be written, after a call that returned without a reason: see
-/// [`State::ask`].
+/// [`State::plan`].
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a socket can be waiting for.
@@ -29,6 +67,13 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(crate) enum Direction {
     Read,
     Write,
+}
+
+/// What kind of socket one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Listener,
+    Stream,
 }
 
 /// The sockets of one [`Poll`](crate::Poll). Clones are handles to the same ones.
@@ -43,70 +88,9 @@ pub(crate) struct Registration {
     index: usize,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    slots: Vec<Option<Slot>>,
-    free: Vec<usize>,
-    /// Sockets that were read since the last look and may have more.
-    recent: Vec<usize>,
-    guessing: Guessing,
-    subscriptions: Subscriptions,
-    results: Vec<wasi::Event>,
-    /// Somebody is to be looked after before the next wait.
-    woken: bool,
-    /// The wait before returned because it was woken, and without asking.
-    skipped: bool,
-    /// The next call leaves out the sockets that can only be written.
-    pausing: bool,
-}
-
-#[derive(Debug)]
-struct Slot {
-    descriptor: wasi::Fd,
-    token: Token,
-    waits_to_read: bool,
-    waits_to_write: bool,
-}
-
-impl Slot {
-    fn only_waits_to_write(&self) -> bool {
-        self.waits_to_write && !self.waits_to_read
-    }
-}
-
-/// Whether guesses pay at present.
-#[derive(Debug, Default)]
-struct Guessing {
-    on: bool,
-    /// When the last call of `poll_oneoff` returned.
-    since: Option<Instant>,
-    /// Guesses of the last look.
-    last: usize,
-}
-
-#[derive(Default)]
-struct Subscriptions(Vec<wasi::Subscription>);
-
-impl std::fmt::Debug for Subscriptions {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} subscriptions", self.0.len())
-    }
-}
-
 impl Selector {
-    pub(crate) fn register(
-        &self,
-        descriptor: wasi::Fd,
-        token: Token,
-        waits_to_write: bool,
-    ) -> Registration {
-        let mut state = lock(&self.state);
-        let slot = Slot { descriptor, token, waits_to_read: true, waits_to_write };
-        let index = state.free.pop().unwrap_or(state.slots.len());
-        match state.slots.get_mut(index) {
-            Some(free) => *free = Some(slot),
-            None => state.slots.push(Some(slot)),
-        }
+    pub(crate) fn register(&self, descriptor: wasi::Fd, token: Token, kind: Kind) -> Registration {
+        let index = lock(&self.state).register(descriptor, token, kind);
         Registration { state: self.state.clone(), index }
     }
 
@@ -114,15 +98,20 @@ impl Selector {
     pub(crate) fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) {
         events.clear();
         let mut state = lock(&self.state);
-        let woken = std::mem::take(&mut state.woken);
-        if state.guess(events) {
+        let now = Instant::now();
+        if !state.plan(events, timeout, now) {
             return;
         }
-        state.skipped = woken && !state.skipped;
-        if state.skipped {
+        let State { subscriptions, results, .. } = &mut *state;
+        if runtime::poll(&subscriptions.0, results).is_err() {
+            // Nothing to wait for: tokio's own loop decides what that means.
             return;
         }
-        state.ask(events, if woken { Some(Duration::ZERO) } else { timeout });
+        if results.iter().any(|result| runtime::is_interruption(result.error)) {
+            runtime::clean_up(results);
+            return;
+        }
+        state.take_results(events, Instant::now());
     }
 
     /// The next call of [`select`](Self::select) does not wait.
@@ -140,259 +129,19 @@ impl Registration {
     pub(crate) fn wait_after_success(&self, direction: Direction) {
         let mut state = lock(&self.state);
         if direction == Direction::Read {
-            state.recent.push(self.index);
+            state.guesses.found(self.index);
         }
-        state.wait(self.index, direction);
+        state.sockets.wait(self.index, direction);
     }
 
     /// The operation found nothing to do.
     pub(crate) fn wait_after_failure(&self, direction: Direction) {
-        lock(&self.state).wait(self.index, direction);
+        lock(&self.state).sockets.wait(self.index, direction);
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let mut state = lock(&self.state);
-        if let Some(slot) = state.slots.get_mut(self.index) {
-            *slot = None;
-        }
-        state.free.push(self.index);
-    }
-}
-
-impl State {
-    fn wait(&mut self, index: usize, direction: Direction) {
-        if let Some(Some(slot)) = self.slots.get_mut(index) {
-            match direction {
-                Direction::Read => slot.waits_to_read = true,
-                Direction::Write => slot.waits_to_write = true,
-            }
-        }
-    }
-
-    /// Reports the sockets readable that were read since the last look, if that is likely to be true.
-    fn guess(&mut self, events: &mut Vec<Event>) -> bool {
-        let Self { slots, recent, guessing, .. } = self;
-        let found = recent.len();
-        if guessing.last > 0 && found * 2 <= guessing.last {
-            guessing.on = false;
-        }
-        guessing.last = 0;
-        let is_late = || guessing.since.is_none_or(|since| since.elapsed() >= GUESSING_TIME);
-        if !guessing.on || found == 0 || is_late() {
-            recent.clear();
-            return false;
-        }
-        for index in recent.drain(..) {
-            // The slot may be gone, or another socket's by now; to that one a needless event does no harm.
-            if let Some(Some(slot)) = slots.get_mut(index)
-                && slot.waits_to_read
-            {
-                slot.waits_to_read = false;
-                events.push(Event {
-                    token: slot.token,
-                    readable: true,
-                    writable: false,
-                    closed: false,
-                });
-            }
-        }
-        guessing.last = events.len();
-        !events.is_empty()
-    }
-
-    /// Asks the runtime.
-    ///
-    /// A client that has closed its half and does not take its answers makes WasmEdge return at once, again and again,
-    /// with no result: it subscribes to the end of the stream together with writability, and then does not report it.
-    /// After such a call the sockets that can only be written are left out for a moment, and tried after it.
-    fn ask(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) {
-        let pausing = std::mem::take(&mut self.pausing);
-        let timeout = if pausing { Some(timeout.map_or(PAUSE, |t| t.min(PAUSE))) } else { timeout };
-        self.subscribe(timeout, pausing);
-        let outcome = runtime::poll(&self.subscriptions.0, &mut self.results);
-        self.guessing.since = Some(Instant::now());
-        if outcome.is_err() {
-            // Nothing to wait for: tokio's own loop decides what that means.
-            return;
-        }
-        if self.results.iter().any(|result| runtime::is_interruption(result.error)) {
-            runtime::clean_up(&mut self.results);
-            return;
-        }
-        for result in &self.results {
-            if result.type_ == wasi::EVENTTYPE_CLOCK {
-                continue;
-            }
-            let Some(Some(slot)) =
-                usize::try_from(result.userdata).ok().and_then(|index| self.slots.get_mut(index))
-            else {
-                continue;
-            };
-            // Whatever other error it is, the socket's next operation meets it and tells its owner.
-            let readable = result.type_ == wasi::EVENTTYPE_FD_READ || result.error != 0;
-            let writable = result.type_ == wasi::EVENTTYPE_FD_WRITE || result.error != 0;
-            slot.waits_to_read &= !readable;
-            slot.waits_to_write &= !writable;
-            let hung_up = wasi::EVENTRWFLAGS_FD_READWRITE_HANGUP;
-            let closed = result.fd_readwrite.flags & hung_up != 0;
-            events.push(Event { token: slot.token, readable, writable, closed });
-        }
-        if pausing {
-            for slot in self.slots.iter_mut().flatten().filter(|slot| slot.only_waits_to_write()) {
-                slot.waits_to_write = false;
-                events.push(Event {
-                    token: slot.token,
-                    readable: false,
-                    writable: true,
-                    closed: false,
-                });
-            }
-        }
-        self.pausing = self.results.is_empty();
-        // One event at a time is a client that waits for its answer: it has nothing more to send.
-        self.guessing.on = events.len() > 1;
-    }
-
-    fn subscribe(&mut self, timeout: Option<Duration>, pausing: bool) {
-        let subscriptions = &mut self.subscriptions.0;
-        subscriptions.clear();
-        for (index, slot) in self.slots.iter().enumerate() {
-            let Some(slot) = slot else { continue };
-            if pausing && slot.only_waits_to_write() {
-                continue;
-            }
-            if slot.waits_to_read {
-                subscriptions.push(socket_subscription(
-                    index,
-                    slot.descriptor,
-                    wasi::EVENTTYPE_FD_READ,
-                ));
-            }
-            if slot.waits_to_write {
-                subscriptions.push(socket_subscription(
-                    index,
-                    slot.descriptor,
-                    wasi::EVENTTYPE_FD_WRITE,
-                ));
-            }
-        }
-        if let Some(timeout) = timeout {
-            subscriptions.push(clock_subscription(timeout));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn selector_with(sockets: u32) -> (Selector, Vec<Registration>) {
-        let selector = Selector::default();
-        // Never polled, so the descriptors need not exist.
-        let registrations =
-            (0..sockets).map(|n| selector.register(1_000 + n, Token(n as usize), true));
-        let registrations = registrations.collect();
-        (selector, registrations)
-    }
-
-    fn begin_guessing(selector: &Selector) {
-        let mut state = lock(&selector.state);
-        state.guessing.on = true;
-        state.guessing.since = Some(Instant::now());
-    }
-
-    fn guess(selector: &Selector) -> Vec<usize> {
-        let mut events = Vec::new();
-        lock(&selector.state).guess(&mut events);
-        assert!(events.iter().all(|event| event.readable && !event.writable));
-        events.iter().map(|event| event.token.0).collect()
-    }
-
-    fn read(registrations: &[Registration]) {
-        for registration in registrations {
-            registration.wait_after_success(Direction::Read);
-        }
-    }
-
-    #[test]
-    fn what_was_just_read_is_guessed_to_have_more() {
-        let (selector, sockets) = selector_with(3);
-        begin_guessing(&selector);
-        read(&sockets[1..]);
-        assert_eq!(guess(&selector), [1, 2]);
-        assert_eq!(guess(&selector), [] as [usize; 0], "a guess is made once");
-    }
-
-    #[test]
-    fn guessing_ends_when_half_of_the_guesses_fail() {
-        let (selector, sockets) = selector_with(4);
-        begin_guessing(&selector);
-        read(&sockets);
-        assert_eq!(guess(&selector).len(), 4);
-        read(&sockets[..3]);
-        assert_eq!(guess(&selector).len(), 3, "three of four were right");
-        read(&sockets[..1]);
-        assert_eq!(guess(&selector).len(), 0, "one of three was right");
-        read(&sockets);
-        assert_eq!(guess(&selector).len(), 0, "until the runtime has been asked");
-    }
-
-    #[test]
-    fn after_some_time_the_runtime_is_asked() {
-        let (selector, sockets) = selector_with(2);
-        begin_guessing(&selector);
-        read(&sockets);
-        std::thread::sleep(GUESSING_TIME);
-        assert_eq!(guess(&selector), [] as [usize; 0]);
-    }
-
-    #[test]
-    fn a_socket_that_is_gone_is_not_guessed() {
-        let (selector, mut sockets) = selector_with(2);
-        begin_guessing(&selector);
-        read(&sockets);
-        drop(sockets.remove(0));
-        assert_eq!(guess(&selector), [1]);
-    }
-
-    #[test]
-    fn a_wait_that_was_woken_returns_at_once() {
-        let selector = Selector::default();
-        let mut events = Vec::new();
-        selector.wake();
-        let start = Instant::now();
-        selector.select(&mut events, Some(Duration::from_secs(3_600)));
-        assert!(events.is_empty() && start.elapsed() < Duration::from_secs(60));
-        selector.select(&mut events, Some(Duration::from_millis(20)));
-        assert!(start.elapsed() >= Duration::from_millis(20), "it was woken once");
-    }
-
-    #[test]
-    fn places_are_used_again() {
-        let (selector, mut sockets) = selector_with(3);
-        sockets.remove(1);
-        let again = selector.register(2_000, Token(7), true);
-        assert_eq!(again.index, 1);
-        assert_eq!(lock(&selector.state).slots.len(), 3);
-    }
-
-    #[test]
-    fn sockets_wait_for_what_their_operations_left_undone() {
-        let (selector, sockets) = selector_with(1);
-        let waits = |selector: &Selector| {
-            let mut state = lock(&selector.state);
-            state.subscribe(None, false);
-            state.subscriptions.0.iter().map(|subscription| subscription.u.tag).collect::<Vec<_>>()
-        };
-        let both = [wasi::EVENTTYPE_FD_READ, wasi::EVENTTYPE_FD_WRITE];
-        assert_eq!(waits(&selector), both, "a new socket waits for both");
-        if let Some(Some(slot)) = lock(&selector.state).slots.get_mut(0) {
-            (slot.waits_to_read, slot.waits_to_write) = (false, false);
-        }
-        assert!(waits(&selector).is_empty());
-        sockets[0].wait_after_failure(Direction::Write);
-        assert_eq!(waits(&selector), [wasi::EVENTTYPE_FD_WRITE]);
+        lock(&self.state).sockets.remove(self.index);
     }
 }

@@ -1,0 +1,167 @@
+//! What to ask the runtime, and what follows from its answers. The call itself is not here, so tests can give answers.
+
+use std::time::{Duration, Instant};
+
+use wasmedge_wasi_socket::wasi_poll as wasi;
+
+use super::guess::Guesses;
+use super::rounds::Rounds;
+use super::sockets::{Socket, Sockets};
+use super::{Kind, PAUSE, QUIET_TIME};
+use crate::Token;
+use crate::event::Event;
+use crate::runtime::{clock_subscription, socket_subscription};
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) sockets: Sockets,
+    pub(super) guesses: Guesses,
+    rounds: Rounds,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) results: Vec<wasi::Event>,
+    /// Somebody is to be looked after before the next wait.
+    pub(super) woken: bool,
+    /// The wait before returned because it was woken, and without asking.
+    skipped: bool,
+    /// The present call leaves out the sockets that can only be written.
+    pausing: bool,
+    /// The call before returned without a reason.
+    found_nothing: bool,
+    /// When something last happened.
+    active_at: Option<Instant>,
+}
+
+#[derive(Default)]
+pub(super) struct Subscriptions(pub(super) Vec<wasi::Subscription>);
+
+impl std::fmt::Debug for Subscriptions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} subscriptions", self.0.len())
+    }
+}
+
+impl Subscriptions {
+    fn add(&mut self, index: usize, socket: &Socket, pausing: bool) {
+        if pausing && socket.only_waits_to_write() {
+            return;
+        }
+        for (waits, tag) in [
+            (socket.waits_to_read, wasi::EVENTTYPE_FD_READ),
+            (socket.waits_to_write, wasi::EVENTTYPE_FD_WRITE),
+        ] {
+            if waits {
+                self.0.push(socket_subscription(index, socket.descriptor, tag));
+            }
+        }
+    }
+}
+
+impl State {
+    pub(super) fn register(&mut self, descriptor: wasi::Fd, token: Token, kind: Kind) -> usize {
+        self.sockets.insert(descriptor, token, kind)
+    }
+
+    /// Puts guesses into `events`, and what to ask the runtime into `subscriptions`. Tells whether to ask it at all.
+    ///
+    /// A client that has closed its half and does not take its answers makes WasmEdge return at once, again and again,
+    /// with no result: it subscribes to the end of the stream together with writability, and then does not report it.
+    /// After such a call the sockets that can only be written are left out for a moment, and tried after it.
+    pub(super) fn plan(
+        &mut self,
+        events: &mut Vec<Event>,
+        timeout: Option<Duration>,
+        now: Instant,
+    ) -> bool {
+        let woken = std::mem::take(&mut self.woken);
+        self.guess(events);
+        let has_guessed = !events.is_empty();
+        if has_guessed && !self.guesses.are_due(now) {
+            return false;
+        }
+        self.skipped = woken && !self.skipped && !has_guessed;
+        if self.skipped {
+            return false;
+        }
+        self.pausing = std::mem::take(&mut self.found_nothing);
+        let timeout = if woken || has_guessed { Some(Duration::ZERO) } else { timeout };
+        let timeout = if self.pausing { Some(at_most(timeout, PAUSE)) } else { timeout };
+        self.subscribe(timeout, now);
+        true
+    }
+
+    /// Reports the sockets readable that were read since the last look, if that is likely to be true.
+    fn guess(&mut self, events: &mut Vec<Event>) {
+        let Self { sockets, guesses, .. } = self;
+        for index in guesses.take() {
+            // The socket may be gone, or another one by now; to that one a needless event does no harm.
+            if let Some(socket) = sockets.get_mut(index).filter(|socket| socket.waits_to_read) {
+                socket.waits_to_read = false;
+                events.push(event(socket.token, true, false));
+            }
+        }
+        guesses.made(events.len());
+    }
+
+    fn subscribe(&mut self, mut timeout: Option<Duration>, now: Instant) {
+        let Self { sockets, rounds, subscriptions, pausing, .. } = self;
+        subscriptions.0.clear();
+        let add = |index, socket: &Socket| subscriptions.add(index, socket, *pausing);
+        sockets.visit_warm(now, add);
+        let cold = sockets.cold();
+        if cold > 0 {
+            let is_quiet =
+                self.active_at.is_none_or(|at| now.saturating_duration_since(at) >= QUIET_TIME);
+            let share = if is_quiet && timeout != Some(Duration::ZERO) {
+                rounds.all(now);
+                cold
+            } else {
+                timeout = Some(at_most(timeout, Rounds::STEP));
+                rounds.share(cold, now)
+            };
+            let add = |index, socket: &Socket| subscriptions.add(index, socket, *pausing);
+            rounds.next = sockets.visit_cold(rounds.next, share, add);
+        }
+        if let Some(timeout) = timeout {
+            subscriptions.0.push(clock_subscription(timeout));
+        }
+    }
+
+    /// Puts what the runtime has answered into `events`.
+    pub(super) fn take_results(&mut self, events: &mut Vec<Event>, now: Instant) {
+        for result in &self.results {
+            if result.type_ == wasi::EVENTTYPE_CLOCK {
+                continue;
+            }
+            let Ok(index) = usize::try_from(result.userdata) else { continue };
+            let Some(socket) = self.sockets.get_mut(index) else { continue };
+            // Whatever other error it is, the socket's next operation meets it and tells its owner.
+            let readable = result.type_ == wasi::EVENTTYPE_FD_READ || result.error != 0;
+            let writable = result.type_ == wasi::EVENTTYPE_FD_WRITE || result.error != 0;
+            socket.waits_to_read &= !readable;
+            socket.waits_to_write &= !writable;
+            let hung_up = wasi::EVENTRWFLAGS_FD_READWRITE_HANGUP;
+            let closed = result.fd_readwrite.flags & hung_up != 0;
+            events.push(Event { closed, ..event(socket.token, readable, writable) });
+            self.sockets.warm_up(index);
+        }
+        self.found_nothing = self.results.is_empty();
+        if self.pausing {
+            for socket in self.sockets.iter_mut().filter(|socket| socket.only_waits_to_write()) {
+                socket.waits_to_write = false;
+                events.push(event(socket.token, false, true));
+            }
+        }
+        if !events.is_empty() {
+            self.active_at = Some(now);
+        }
+        self.guesses.asked(events.len(), now);
+    }
+}
+
+fn event(token: Token, readable: bool, writable: bool) -> Event {
+    Event { token, readable, writable, closed: false }
+}
+
+fn at_most(timeout: Option<Duration>, limit: Duration) -> Duration {
+    timeout.map_or(limit, |timeout| timeout.min(limit))
+}
