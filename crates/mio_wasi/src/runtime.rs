@@ -48,6 +48,17 @@ pub(crate) fn poll(
     Ok(())
 }
 
+/// A read from this socket would not wait: there are bytes, an end or an error.
+pub(crate) fn has_something_to_read(descriptor: wasi::Fd) -> bool {
+    let mut byte = [0_u8];
+    let buffer = wasi_preview1::Iovec { buf: byte.as_mut_ptr(), buf_len: byte.len() };
+    // SAFETY: the buffer is as long as it says, and outlives the call.
+    let peeked = unsafe {
+        wasi_preview1::sock_recv(descriptor, &[buffer], wasi_preview1::RIFLAGS_RECV_PEEK)
+    };
+    peeked != Err(wasi_preview1::ERRNO_AGAIN)
+}
+
 /// How many bytes a write to `descriptor` takes without blocking.
 ///
 /// A pipe with room takes at least 4,096 (POSIX, `PIPE_BUF`). A regular file takes all that there is, as does what cannot

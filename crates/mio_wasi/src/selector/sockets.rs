@@ -114,32 +114,35 @@ impl Sockets {
         self.cold
     }
 
-    /// Calls `visit` with every warm socket. Those that have waited for too long become cold instead.
-    pub(super) fn visit_warm(&mut self, now: Instant, mut visit: impl FnMut(usize, &Socket)) {
-        let Self { places, warm, cold, .. } = self;
-        let mut left = warm.len();
+    /// Calls `visit` with every warm socket.
+    pub(super) fn visit_warm(&mut self, mut visit: impl FnMut(usize, &Socket)) {
+        let Self { places, warm, .. } = self;
         warm.retain(|index| {
             let Some(place) = places.get_mut(*index) else { return false };
-            let is_warm = match &mut place.socket {
-                Some(socket) if !socket.is_cold => {
-                    let active_at = *socket.active_at.get_or_insert(now);
-                    socket.is_cold = left > MIN_WARM
-                        && socket.kind == Kind::Stream
-                        && now.saturating_duration_since(active_at) >= WARM_TIME;
-                    *cold += usize::from(socket.is_cold);
-                    !socket.is_cold
-                }
-                _ => false,
-            };
-            match &place.socket {
-                Some(socket) if is_warm => visit(*index, socket),
-                _ => {
-                    left -= 1;
-                    place.is_listed = false;
-                }
+            let socket = place.socket.as_ref().filter(|socket| !socket.is_cold);
+            if let Some(socket) = socket {
+                visit(*index, socket);
             }
-            is_warm
+            place.is_listed = socket.is_some();
+            place.is_listed
         });
+    }
+
+    /// Warm sockets that have waited for too long become cold.
+    pub(super) fn cool_down(&mut self, now: Instant) {
+        let Self { places, warm, cold, .. } = self;
+        let mut left = warm.len();
+        for index in warm {
+            let Some(place) = places.get_mut(*index) else { continue };
+            let Some(socket) = &mut place.socket else { continue };
+            let active_at = *socket.active_at.get_or_insert(now);
+            let has_waited = now.saturating_duration_since(active_at) >= WARM_TIME;
+            if left > MIN_WARM && socket.kind == Kind::Stream && has_waited {
+                left -= 1;
+                socket.is_cold = true;
+                *cold += 1;
+            }
+        }
     }
 
     /// Calls `visit` with up to `count` cold sockets, from `start` on and around. Tells where to go on.
@@ -149,10 +152,10 @@ impl Sockets {
         count: usize,
         mut visit: impl FnMut(usize, &Socket),
     ) -> usize {
-        let (behind, before) = self.places.split_at(start.min(self.places.len()));
-        let indices = (behind.len()..self.places.len()).chain(0..behind.len());
+        let (before, behind) = self.places.split_at(start.min(self.places.len()));
+        let indices = (before.len()..self.places.len()).chain(0..before.len());
         let mut cold = indices
-            .zip(before.iter().chain(behind))
+            .zip(behind.iter().chain(before))
             .filter_map(|(index, place)| Some((index, place.socket.as_ref()?)))
             .filter(|(_, socket)| socket.is_cold);
         cold.by_ref().take(count).for_each(|(index, socket)| visit(index, socket));

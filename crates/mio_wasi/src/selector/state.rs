@@ -7,7 +7,7 @@ use wasmedge_wasi_socket::wasi_poll as wasi;
 use super::guess::Guesses;
 use super::rounds::Rounds;
 use super::sockets::{Socket, Sockets};
-use super::{Kind, PAUSE, QUIET_TIME};
+use super::{Kind, PAUSE, QUIET_TIME, STEP_TIME};
 use crate::Token;
 use crate::event::Event;
 use crate::runtime::{clock_subscription, socket_subscription};
@@ -19,6 +19,8 @@ pub(super) struct State {
     rounds: Rounds,
     pub(super) subscriptions: Subscriptions,
     pub(super) results: Vec<wasi::Event>,
+    /// Cold sockets that were looked at and have something to read.
+    found: Vec<usize>,
     /// Somebody is to be looked after before the next wait.
     pub(super) woken: bool,
     /// The wait before returned because it was woken, and without asking.
@@ -61,7 +63,8 @@ impl State {
         self.sockets.insert(descriptor, token, kind)
     }
 
-    /// Puts guesses into `events`, and what to ask the runtime into `subscriptions`. Tells whether to ask it at all.
+    /// Puts what can be told without asking the runtime into `events`, and what to ask it into `subscriptions`. Tells whether
+    /// to ask it at all.
     ///
     /// A client that has closed its half and does not take its answers makes WasmEdge return at once, again and again,
     /// with no result: it subscribes to the end of the stream together with writability, and then does not report it.
@@ -71,6 +74,7 @@ impl State {
         events: &mut Vec<Event>,
         timeout: Option<Duration>,
         now: Instant,
+        has_something_to_read: impl Fn(wasi::Fd) -> bool,
     ) -> bool {
         let woken = std::mem::take(&mut self.woken);
         self.guess(events);
@@ -85,7 +89,7 @@ impl State {
         self.pausing = std::mem::take(&mut self.found_nothing);
         let timeout = if woken || has_guessed { Some(Duration::ZERO) } else { timeout };
         let timeout = if self.pausing { Some(at_most(timeout, PAUSE)) } else { timeout };
-        self.subscribe(timeout, now);
+        self.subscribe(events, timeout, now, has_something_to_read);
         true
     }
 
@@ -102,28 +106,46 @@ impl State {
         guesses.made(events.len());
     }
 
-    fn subscribe(&mut self, mut timeout: Option<Duration>, now: Instant) {
-        let Self { sockets, rounds, subscriptions, pausing, .. } = self;
+    fn subscribe(
+        &mut self,
+        events: &mut Vec<Event>,
+        mut timeout: Option<Duration>,
+        now: Instant,
+        has_something_to_read: impl Fn(wasi::Fd) -> bool,
+    ) {
+        let Self { sockets, rounds, subscriptions, found, pausing, .. } = self;
         subscriptions.0.clear();
-        let add = |index, socket: &Socket| subscriptions.add(index, socket, *pausing);
-        sockets.visit_warm(now, add);
-        let cold = sockets.cold();
-        if cold > 0 {
-            let is_quiet =
-                self.active_at.is_none_or(|at| now.saturating_duration_since(at) >= QUIET_TIME);
-            let share = if is_quiet && timeout != Some(Duration::ZERO) {
-                rounds.all(now);
-                cold
-            } else {
-                timeout = Some(at_most(timeout, Rounds::STEP));
-                rounds.share(cold, now)
-            };
-            let add = |index, socket: &Socket| subscriptions.add(index, socket, *pausing);
-            rounds.next = sockets.visit_cold(rounds.next, share, add);
+        sockets.visit_warm(|index, socket| subscriptions.add(index, socket, *pausing));
+        let is_quiet =
+            self.active_at.is_none_or(|at| now.saturating_duration_since(at) >= QUIET_TIME);
+        if sockets.cold() > 0 && is_quiet && timeout != Some(Duration::ZERO) {
+            rounds.all(now);
+            sockets.visit_cold(0, usize::MAX, |index, socket| {
+                subscriptions.add(index, socket, *pausing);
+            });
+        } else if sockets.cold() > 0 {
+            let share = rounds.share(sockets.cold(), now);
+            rounds.next = sockets.visit_cold(rounds.next, share, |index, socket| {
+                if socket.waits_to_write {
+                    subscriptions.add(index, socket, *pausing);
+                } else if socket.waits_to_read && has_something_to_read(socket.descriptor) {
+                    found.push(index);
+                }
+            });
+            timeout = Some(at_most(timeout, STEP_TIME));
+        }
+        for index in found.drain(..) {
+            if let Some(socket) = sockets.get_mut(index) {
+                socket.waits_to_read = false;
+                events.push(event(socket.token, true, false));
+            }
+            sockets.warm_up(index);
+            timeout = Some(Duration::ZERO);
         }
         if let Some(timeout) = timeout {
             subscriptions.0.push(clock_subscription(timeout));
         }
+        sockets.cool_down(now);
     }
 
     /// Puts what the runtime has answered into `events`.
