@@ -34,6 +34,8 @@ const MAX_TARGET_CHARS: usize = 512;
 /// What one line tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
+    /// When it was answered.
+    pub time: Timestamp,
     /// The response's status code.
     pub status: u16,
     /// From the complete request head to the answer.
@@ -79,14 +81,14 @@ impl AccessLog {
         }
     }
 
-    /// Adds the line of a request that was answered just now.
+    /// Adds the line of a request that was answered.
     pub fn record(&self, entry: &Entry<'_>) {
         let Some(lines) = &self.lines else { return };
         let mut lines = lines.borrow_mut();
         if lines.buffer.is_empty() {
             self.gathering.notify_one();
         }
-        lines.push(self.format, Timestamp::now(), entry);
+        lines.push(self.format, entry);
         if lines.buffer.len() >= FULL {
             lines.write();
         }
@@ -109,10 +111,10 @@ impl AccessLog {
 }
 
 impl Lines {
-    fn push(&mut self, format: Format, time: Timestamp, entry: &Entry<'_>) {
+    fn push(&mut self, format: Format, entry: &Entry<'_>) {
         match format {
-            Format::Text => text::push(&mut self.buffer, &mut self.clients, time, entry),
-            Format::Json => json::push(&mut self.buffer, time, entry),
+            Format::Text => text::push(&mut self.buffer, &mut self.clients, entry),
+            Format::Json => json::push(&mut self.buffer, entry),
         }
     }
 

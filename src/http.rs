@@ -42,7 +42,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::access_log::{AccessLog, Entry};
 use body::{BodyLimits, RequestBody};
-use clock::GoDuration;
+use clock::{GoDuration, Timestamp, WallClock};
 use error::ApiError;
 use events::Feed;
 use handlers::Call;
@@ -75,6 +75,7 @@ pub struct App {
     budget: MemoryBudget,
     rules: Rules,
     started: Instant,
+    clock: WallClock,
     cached_list: RefCell<Option<Rc<CachedList>>>,
     /// Of long texts one is made at a time.
     long_texts: Semaphore,
@@ -133,15 +134,16 @@ impl App {
             budget: MemoryBudget::new(limits.max_buffer_bytes),
             rules,
             started: Instant::now(),
+            clock: WallClock::default(),
             cached_list: RefCell::default(),
             long_texts: Semaphore::new(1),
             feed,
         }
     }
 
-    /// How long it has been there, as Go writes durations.
-    fn uptime(&self) -> GoDuration {
-        GoDuration(self.started.elapsed())
+    /// How long it has been there at `instant`, as Go writes durations.
+    fn uptime(&self, instant: Instant) -> GoDuration {
+        GoDuration(instant.saturating_duration_since(self.started))
     }
 
     async fn metrics_text(&self) -> Result<String, fmt::Error> {
@@ -164,6 +166,7 @@ impl App {
 
     async fn answer(
         self: &Rc<Self>,
+        began: Instant,
         head: &Parts,
         body: &mut RequestBody,
         path: Result<&str, ApiError>,
@@ -203,7 +206,7 @@ impl App {
             };
             return Ok(allowing(response, &allow));
         };
-        let call = Call { head, id: found.id, body };
+        let call = Call { began, head, id: found.id, body };
         match route.handler {
             Handler::Now(handler) => handler(self, &call),
             Handler::Later(handler) => handler(self, call).await,
@@ -225,7 +228,7 @@ impl Service for App {
         let path = decoded(head.uri.path());
         let found = path.as_deref().ok().and_then(route::find);
         let path = path.as_deref().map_err(Clone::clone);
-        let answer = self.answer(&head, &mut body, path, found).await;
+        let answer = self.answer(began, &head, &mut body, path, found).await;
         let mut response = answer.unwrap_or_else(|error| failure(&error));
         if body.is_unread() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -239,6 +242,7 @@ impl Service for App {
         self.requests.record(found.map(|found| found.index), &head.method, status, latency);
         let request_id = self.request_ids.of(&head.headers);
         self.access_log.record(&Entry {
+            time: self.clock.at(began + latency),
             status: status.as_u16(),
             latency,
             client: self.rules.proxies.client(peer, &head.headers),
@@ -263,6 +267,7 @@ impl Service for App {
         set_retry_after(&error, response.headers_mut());
         let request_id = self.request_ids.make();
         self.access_log.record(&Entry {
+            time: Timestamp::now(),
             status: error.status.as_u16(),
             latency: Duration::ZERO,
             client,

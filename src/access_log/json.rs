@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::{Entry, MAX_METHOD_CHARS, MAX_TARGET_CHARS};
-use clock::Timestamp;
 use telemetry::log::{Level, Milliseconds, push_json};
 
 /// What a line holds. What is not known is `null`.
@@ -27,12 +26,12 @@ struct Line<'a> {
     request_id: &'a str,
 }
 
-/// Appends the line of `entry`, which was answered at this time.
-pub(super) fn push(buffer: &mut Vec<u8>, time: Timestamp, entry: &Entry<'_>) {
+/// Appends the line of `entry`.
+pub(super) fn push(buffer: &mut Vec<u8>, entry: &Entry<'_>) {
     push_json(
         buffer,
         &Line {
-            time: Milliseconds(time),
+            time: Milliseconds(entry.time),
             level: if entry.status >= 500 { Level::Error } else { Level::Info },
             method: entry.method.map(|method| start(method, MAX_METHOD_CHARS)),
             route: entry.route,
@@ -60,17 +59,19 @@ mod tests {
 
     use super::*;
     use crate::access_log::Lines;
+    use clock::Timestamp;
     use telemetry::log::Format;
 
     fn line(entry: Entry<'_>) -> Value {
         let mut lines = Lines::default();
-        lines.push(Format::Json, Timestamp::from_nanoseconds(1_795_335_721_007_000_000), &entry);
+        lines.push(Format::Json, &entry);
         let text = String::from_utf8(lines.buffer).unwrap();
         assert_eq!((text.lines().count(), text.is_ascii()), (1, true), "{text}");
         serde_json::from_str(&text).unwrap()
     }
 
     const ENTRY: Entry<'_> = Entry {
+        time: Timestamp::from_nanoseconds(1_795_335_721_007_000_000),
         status: 201,
         latency: Duration::from_micros(1_250),
         client: None,

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 
 use super::{Entry, MAX_METHOD_CHARS, MAX_TARGET_CHARS};
-use clock::{GoDuration, Timestamp};
+use clock::GoDuration;
 
 /// The client of the line before, as text: behind a proxy, and under load, it is mostly the same.
 #[derive(Default)]
@@ -26,14 +26,9 @@ impl Clients {
     }
 }
 
-/// Appends the line of `entry`, which was answered at this `time`.
-pub(super) fn push(
-    buffer: &mut Vec<u8>,
-    clients: &mut Clients,
-    time: Timestamp,
-    entry: &Entry<'_>,
-) {
-    let Entry { status, latency, client, method, path, query, request_id, .. } = entry;
+/// Appends the line of `entry`.
+pub(super) fn push(buffer: &mut Vec<u8>, clients: &mut Clients, entry: &Entry<'_>) {
+    let Entry { time, status, latency, client, method, path, query, request_id, .. } = entry;
     time.append_milliseconds_to(buffer);
     buffer.push(b' ');
     buffer.extend_from_slice(itoa::Buffer::new().format(*status).as_bytes());
@@ -82,13 +77,17 @@ fn push_word(buffer: &mut Vec<u8>, word: &str, max_chars: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+    use std::time::Duration;
+
+    use clock::Timestamp;
 
     use super::*;
     use crate::access_log::Lines;
     use telemetry::log::Format;
 
+    const EPOCH: Timestamp = Timestamp::from_nanoseconds(0);
     const UNKNOWN: Entry<'_> = Entry {
+        time: EPOCH,
         status: 400,
         latency: Duration::ZERO,
         client: None,
@@ -100,10 +99,10 @@ mod tests {
         request_id: "id-1",
     };
 
-    fn lines(entries: &[(SystemTime, Entry<'_>)]) -> String {
+    fn lines(entries: &[Entry<'_>]) -> String {
         let mut lines = Lines::default();
-        for (time, entry) in entries {
-            lines.push(Format::Text, Timestamp::from(*time), entry);
+        for entry in entries {
+            lines.push(Format::Text, entry);
         }
         String::from_utf8(lines.buffer).unwrap()
     }
@@ -116,9 +115,10 @@ mod tests {
             method: Some("GET"),
             path: Some(path),
             query,
+            time: Timestamp::from_nanoseconds(1_795_335_721_007_000_000),
             ..UNKNOWN
         };
-        lines(&[(UNIX_EPOCH + Duration::from_millis(1_795_335_721_007), entry)])
+        lines(&[entry])
     }
 
     #[test]
@@ -132,15 +132,14 @@ mod tests {
     #[test]
     fn what_is_not_known_is_a_dash() {
         let expected = "1970-01-01T00:00:00.000Z 400 0s - - - id-1\n";
-        assert_eq!(lines(&[(UNIX_EPOCH, UNKNOWN)]), expected);
+        assert_eq!(lines(&[UNKNOWN]), expected);
     }
 
     #[test]
     fn the_client_is_that_of_the_request() {
         let clients = [Some("127.0.0.1"), None, Some("127.0.0.1"), Some("::1"), Some("192.0.2.7")];
-        let entries = clients.map(|client| {
-            (UNIX_EPOCH, Entry { client: client.map(|text| text.parse().unwrap()), ..UNKNOWN })
-        });
+        let entries = clients
+            .map(|client| Entry { client: client.map(|text| text.parse().unwrap()), ..UNKNOWN });
         let lines = lines(&entries);
         let shown: Vec<_> = lines.lines().map(|line| line.split(' ').nth(3).unwrap()).collect();
         assert_eq!(shown, ["127.0.0.1", "-", "127.0.0.1", "::1", "192.0.2.7"]);
@@ -148,8 +147,10 @@ mod tests {
 
     #[test]
     fn the_date_follows_the_clock() {
-        let entries =
-            [0, 1, 86_400].map(|second| (UNIX_EPOCH + Duration::from_secs(second), UNKNOWN));
+        let entries = [0, 1, 86_400].map(|second| Entry {
+            time: Timestamp::from_nanoseconds(second * 1_000_000_000),
+            ..UNKNOWN
+        });
         let lines = lines(&entries);
         let times: Vec<_> = lines.lines().map(|line| line.split('.').next().unwrap()).collect();
         assert_eq!(times, ["1970-01-01T00:00:00", "1970-01-01T00:00:01", "1970-01-02T00:00:00"]);

@@ -1,6 +1,7 @@
 //! What each operation does: one short function each.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
@@ -22,6 +23,8 @@ use todo_store::{ChangeError, Store as _};
 
 /// A request on its way to a handler.
 pub struct Call<'a> {
+    /// When its head was complete.
+    pub began: Instant,
     /// Method, target and headers.
     pub head: &'a Parts,
     /// The segment of the path that stands for `{id}`, or nothing.
@@ -63,23 +66,23 @@ pub fn root(app: &App, call: &Call<'_>) -> Answer {
         rust_version: env!("TODO_RUST_VERSION"),
         platform: concat!("wasi/", "wasm32"),
         store: app.store.kind(),
-        uptime: app.uptime(),
+        uptime: app.uptime(call.began),
         memory_mb: memory_bytes() / (1024 * 1024),
         tasks: app.tasks.live(),
-        timestamp: Timestamp::now(),
+        timestamp: app.clock.at(call.began),
     };
     json(StatusCode::OK, &info)
 }
 
 /// `GET /health`
-pub fn health(app: &App, _: &Call<'_>) -> Answer {
+pub fn health(app: &App, call: &Call<'_>) -> Answer {
     #[derive(Serialize)]
     struct Health<'a> {
         status: &'a str,
         timestamp: Timestamp,
         uptime: GoDuration,
     }
-    let (timestamp, uptime) = (Timestamp::now(), app.uptime());
+    let (timestamp, uptime) = (app.clock.at(call.began), app.uptime(call.began));
     json(StatusCode::OK, &Health { status: "healthy", timestamp, uptime })
 }
 

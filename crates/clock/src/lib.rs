@@ -3,9 +3,9 @@
 //! Every response and every line of the log has some of these texts. They are put together from digits, as each piece
 //! that goes through [`std::fmt`] is an indirect call, which costs WasmEdge more than the digits do.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
@@ -30,7 +30,7 @@ impl Timestamp {
     }
 
     /// The point that is so many nanoseconds after the start of 1970.
-    pub fn from_nanoseconds(nanoseconds: u64) -> Self {
+    pub const fn from_nanoseconds(nanoseconds: u64) -> Self {
         Self { nanoseconds }
     }
 
@@ -74,6 +74,32 @@ impl fmt::Display for Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&text(|buffer| self.append_to(buffer)))
+    }
+}
+
+/// Tells points in time of the system's clock from those of the monotonic clock, which a request looks at anyway: each
+/// look is a call of the runtime.
+///
+/// What it tells is [`WallClock::MAX_AGE`] behind a system's clock that was set, and no more.
+#[derive(Debug, Default)]
+pub struct WallClock {
+    /// One moment on both clocks.
+    anchor: Cell<Option<(Instant, Timestamp)>>,
+}
+
+impl WallClock {
+    /// How long one look at the system's clock is used.
+    pub const MAX_AGE: Duration = Duration::from_millis(10);
+
+    /// What the system's clock says at `instant`, which is the present or shortly before it.
+    pub fn at(&self, instant: Instant) -> Timestamp {
+        let anchor = self.anchor.get().filter(|(at, _)| {
+            instant.checked_duration_since(*at).is_some_and(|age| age < Self::MAX_AGE)
+        });
+        let (at, time) = anchor.unwrap_or_else(|| (instant, Timestamp::now()));
+        self.anchor.set(Some((at, time)));
+        let passed = u64::try_from(instant.saturating_duration_since(at).as_nanos());
+        Timestamp::from_nanoseconds(time.nanoseconds().saturating_add(passed.unwrap_or_default()))
     }
 }
 
@@ -202,6 +228,22 @@ mod tests {
             let written = text(|buffer| time.append_milliseconds_to(buffer));
             assert_eq!(written, format!("2026-11-22T08:22:01.{expected}Z"));
         }
+    }
+
+    #[test]
+    fn the_wall_clock_goes_on_between_looks_and_follows_the_system_after_them() {
+        let clock = WallClock::default();
+        let start = Instant::now();
+        let first = clock.at(start);
+        let later = clock.at(start + Duration::from_millis(9));
+        assert_eq!(later.nanoseconds() - first.nanoseconds(), 9_000_000);
+        // As if the system's clock had been an hour ahead at the first look.
+        let ahead = Timestamp::from_nanoseconds(first.nanoseconds() + 3_600_000_000_000);
+        clock.anchor.set(Some((start, ahead)));
+        assert!(clock.at(start + Duration::from_millis(9)) > ahead);
+        let now = clock.at(start + WallClock::MAX_AGE);
+        assert!(first <= now && now < ahead, "{now}");
+        assert!(clock.at(start) < ahead, "also when it is asked about an earlier moment");
     }
 
     #[test]
