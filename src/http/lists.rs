@@ -248,6 +248,8 @@ fn response(
     if length <= SMALL_RESPONSE_BYTES {
         return Ok(json_response(StatusCode::OK, body.guarded_by(guard)));
     }
-    let buffers = app.reserve(length.min(RESPONSE_BUFFER_BYTES))?;
+    // A longer one is not copied, only shared.
+    let copied = if length <= RESPONSE_BUFFER_BYTES { length } else { 0 };
+    let buffers = app.reserve(copied)?;
     Ok(json_response(StatusCode::OK, body.guarded_by((guard, buffers))))
 }

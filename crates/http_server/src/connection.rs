@@ -14,7 +14,7 @@
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -24,29 +24,20 @@ use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::Http;
 use hyper::service::service_fn;
 use hyper::{Body, Request, Response};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::chunks::{Chunks, behind_head};
 use crate::close;
 use crate::hyper_io::{Io, TrackedBody};
+use crate::outgoing::Outgoing;
+use crate::response_body::Guard;
 use crate::{Client, Limits, Refusal, ServerMetrics, Service};
-
-/// What is gathered before hyper has to wait. All responses to a pipeline leave in one send as long as they fit: in one
-/// send each, Nagle's algorithm (RFC 896) would hold them back until the client acknowledges, which takes it 40 ms.
-const MAX_GATHERED: usize = 64 * 1024;
-
-/// What a connection keeps of that memory while it is idle.
-const KEPT_WHEN_IDLE: usize = 4 * 1024;
 
 /// What one connection may read of a body before the others have their turn. hyper takes malicious chunk framing apart
 /// byte by byte, at up to 1 µs each.
 const MAX_BODY_BYTES_PER_TURN: usize = 16 * 1024;
-
-/// The most that a connection holds of a response while its client is slow: what is gathered, and about two pieces of
-/// the body in hyper.
-pub const RESPONSE_BUFFER_BYTES: usize = 2 * MAX_GATHERED;
 
 /// What a connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,16 +56,12 @@ enum Phase {
 pub(crate) struct Connection {
     limits: Rc<Limits>,
     socket: RefCell<TcpStream>,
-    /// Encoded responses, of which the first `sent` bytes are sent.
-    gathered: RefCell<Vec<u8>>,
-    sent: Cell<usize>,
+    outgoing: RefCell<Outgoing>,
     phase: Cell<Phase>,
     /// The time of this turn: one look at the clock serves all of it.
     now: Cell<Instant>,
     /// When the present phase has taken too long.
     phase_deadline: Cell<Option<Instant>>,
-    /// When the client has taken no byte for too long. `None` while nothing is waiting to be sent.
-    write_deadline: Cell<Option<Instant>>,
     /// hyper has taken the last byte of the response's body.
     body_is_taken: Cell<bool>,
     /// The response ends the connection, and the client may still be sending.
@@ -132,7 +119,7 @@ pub(crate) async fn serve<S: Service>(
     };
     // hyper is gone with the block above, and its reference with it.
     let Some(connection) = Rc::into_inner(connection) else { return };
-    if matches!(end, End::Lost) || connection.write_deadline.get().is_some() {
+    if matches!(end, End::Lost) || connection.outgoing.borrow().deadline().is_some() {
         return;
     }
     if connection.leaves_unread.get() {
@@ -149,8 +136,8 @@ fn http(limits: &Limits) -> Http<LocalExecutor> {
     http.http1_only(true)
         // A client that has sent its request may close its half and still wants the response.
         .http1_half_close(true)
-        // The connection gathers what is written, so several pieces at once bring nothing.
-        .http1_writev(false)
+        // hyper hands bodies over as they are, and does not copy them.
+        .http1_writev(true)
         .max_buf_size(limits.max_head_bytes);
     http
 }
@@ -212,12 +199,10 @@ impl Connection {
         let now = Instant::now();
         Self {
             socket: RefCell::new(socket),
-            gathered: RefCell::default(),
-            sent: Cell::new(0),
+            outgoing: RefCell::new(Outgoing::new(limits.write_timeout)),
             phase: Cell::new(Phase::Idle),
             now: Cell::new(now),
             phase_deadline: Cell::new(Some(now + limits.idle_timeout)),
-            write_deadline: Cell::new(None),
             body_is_taken: Cell::new(false),
             leaves_unread: Cell::new(false),
             has_request_line: Cell::new(false),
@@ -241,7 +226,7 @@ impl Connection {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.phase_deadline.get(), self.write_deadline.get()];
+        let deadlines = [self.phase_deadline.get(), self.outgoing.borrow().deadline()];
         deadlines.into_iter().flatten().min()
     }
 
@@ -265,12 +250,13 @@ impl Connection {
     }
 
     /// hyper has the whole body of the response, or needs none of it.
-    pub(crate) fn body_is_taken(&self) {
+    pub(crate) fn body_is_taken(&self, guard: Option<Guard>) {
         self.body_is_taken.set(true);
+        self.outgoing.borrow_mut().hold(guard);
     }
 
     /// hyper has handed over all that it has to write.
-    pub(crate) fn everything_is_gathered(&self) {
+    pub(crate) fn everything_is_taken(&self) {
         if self.phase.get() == Phase::Response && self.body_is_taken.get() {
             self.enter(Phase::Idle, self.limits.idle_timeout);
         }
@@ -328,47 +314,30 @@ impl Connection {
         Poll::Ready(self.count_received(buffer.filled().get(before..).unwrap_or_default()))
     }
 
-    /// Takes bytes to be sent at the end of this turn, as many as there is room for.
-    pub(crate) fn poll_gather(
+    /// Takes bytes to be sent at the end of this turn, or sends as many as the client takes if they are too many for that.
+    pub(crate) fn poll_take(
         &self,
         context: &mut Context<'_>,
-        bytes: &[u8],
+        parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         // Without a request, all that hyper writes is its own response to a bad head, which has no body. The connection
         // ends after it, and the service's refusal goes out in its place.
         if matches!(self.phase.get(), Phase::Idle | Phase::Head) {
-            return Poll::Ready(Ok(bytes.len()));
+            return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
         }
-        if self.gathered.borrow().len() >= MAX_GATHERED {
-            ready!(self.poll_send(context))?;
-        }
-        let mut gathered = self.gathered.borrow_mut();
-        let room = MAX_GATHERED.saturating_sub(gathered.len());
-        let taken = bytes.get(..room).unwrap_or(bytes);
-        gathered.extend_from_slice(taken);
-        Poll::Ready(Ok(taken.len()))
+        let mut socket = self.socket.borrow_mut();
+        let socket = Pin::new(&mut *socket);
+        self.outgoing.borrow_mut().poll_take(context, socket, self.now.get(), parts)
     }
 
     /// Sends what is gathered.
     fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut gathered = self.gathered.borrow_mut();
-        while let Some(rest) = gathered.get(self.sent.get()..).filter(|rest| !rest.is_empty()) {
-            match Pin::new(&mut *self.socket.borrow_mut()).poll_write(context, rest) {
-                Poll::Ready(result) => {
-                    self.sent.set(self.sent.get() + result?);
-                    self.write_deadline.set(None);
-                }
-                Poll::Pending => {
-                    if self.write_deadline.get().is_none() {
-                        self.write_deadline.set(Some(self.now.get() + self.limits.write_timeout));
-                    }
-                    return Poll::Pending;
-                }
-            }
+        let mut outgoing = self.outgoing.borrow_mut();
+        let mut socket = self.socket.borrow_mut();
+        ready!(outgoing.poll_send(context, Pin::new(&mut *socket), self.now.get()))?;
+        if self.phase.get() == Phase::Idle {
+            outgoing.everything_is_sent();
         }
-        self.sent.set(0);
-        gathered.clear();
-        gathered.shrink_to(KEPT_WHEN_IDLE);
         Poll::Ready(Ok(()))
     }
 

@@ -1,6 +1,6 @@
 //! A connection as hyper sees it: something to read and write, and the body of a response.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -32,12 +32,24 @@ impl AsyncWrite for Io {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.0.poll_gather(context, bytes)
+        self.0.poll_take(context, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_take(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper flushes when it has nothing left to write. What is gathered is sent at the end of the turn.
-        self.0.everything_is_gathered();
+        self.0.everything_is_taken();
         Poll::Ready(Ok(()))
     }
 
@@ -54,7 +66,7 @@ pub(crate) struct TrackedBody {
 
 impl Drop for TrackedBody {
     fn drop(&mut self) {
-        self.connection.body_is_taken();
+        self.connection.body_is_taken(self.body.take_guard());
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `lib.rs` | the accept loop and its limits |
 //! | `service.rs` | what the server asks of a service |
 //! | `connection.rs` | one connection: what it waits for, its deadlines, its socket |
+//! | `outgoing.rs` | what a connection has to send |
 //! | `hyper_io.rs` | a connection as hyper sees it |
 //! | `close.rs` | how a connection ends after a response that leaves something unread |
 //! | `response_body.rs` | bytes that are all there, or that come as they are made |
@@ -21,6 +22,7 @@ mod connection;
 mod hyper_io;
 mod listen;
 mod metrics;
+mod outgoing;
 mod response_body;
 mod service;
 mod tasks;
@@ -36,9 +38,9 @@ use telemetry::log;
 use tokio::net::{TcpListener, TcpStream};
 
 pub use budget::{MemoryBudget, Reservation};
-pub use connection::RESPONSE_BUFFER_BYTES;
 pub use listen::listen;
 pub use metrics::ServerMetrics;
+pub use outgoing::RESPONSE_BUFFER_BYTES;
 pub use response_body::ResponseBody;
 pub use service::{Client, Refusal, Service};
 pub use tasks::Tasks;
