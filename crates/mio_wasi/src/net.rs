@@ -39,9 +39,9 @@ impl<S> Registered<S> {
     ) -> io::Result<T> {
         if let Some(registration) = &self.registration {
             match &result {
-                Ok(value) if used_up(value) => registration.wait_after_success(direction),
+                Ok(value) => registration.has_succeeded(direction, used_up(value)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    registration.wait_after_failure(direction);
+                    registration.would_block(direction);
                 }
                 _ => {}
             }

@@ -4,8 +4,8 @@
 //! per event, and one for each subscription of the call before that is not in it. Under load that is more than the
 //! requests themselves cost. So sockets are of three kinds:
 //!
-//! * **Busy** ones have just been read. They are reported readable once more without asking, as long as more than half of
-//!   such guesses find something ([`guess`]).
+//! * **Busy** ones have just been written: their clients have an answer, and may ask again. They are reported readable
+//!   without asking the runtime, as long as more than half of such guesses find something ([`guess`]).
 //! * **Warm** ones wait for something, and every call asks about them.
 //! * **Cold** ones have waited for longer than [`WARM_TIME`]. While others are at work, one after the other is looked at
 //!   between the calls, one per [`LOOK_TIME`] ([`rounds`]). A look costs one system call, and to be asked about once two
@@ -131,17 +131,20 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl Registration {
-    /// The operation has emptied or filled the socket.
-    pub(crate) fn wait_after_success(&self, direction: Direction) {
+    /// The operation has done something, and perhaps emptied or filled the socket.
+    pub(crate) fn has_succeeded(&self, direction: Direction, waits: bool) {
         let mut state = lock(&self.state);
-        if direction == Direction::Read {
-            state.guesses.found(self.index);
+        match direction {
+            Direction::Read => state.guesses.found(),
+            Direction::Write => state.guesses.written(self.index),
         }
-        state.sockets.wait(self.index, direction);
+        if waits {
+            state.sockets.wait(self.index, direction);
+        }
     }
 
     /// The operation found nothing to do.
-    pub(crate) fn wait_after_failure(&self, direction: Direction) {
+    pub(crate) fn would_block(&self, direction: Direction) {
         lock(&self.state).sockets.wait(self.index, direction);
     }
 }

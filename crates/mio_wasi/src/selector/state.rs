@@ -93,7 +93,7 @@ impl State {
         true
     }
 
-    /// Reports the sockets readable that were read since the last look, if that is likely to be true.
+    /// Reports the sockets readable that were written since the last look, if that is likely to be true.
     fn guess(&mut self, events: &mut Vec<Event>) {
         let Self { sockets, guesses, .. } = self;
         for index in guesses.take() {

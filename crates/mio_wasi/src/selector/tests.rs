@@ -206,7 +206,8 @@ impl World {
         connection.waits_since = Some(now);
         let index = connection.index;
         if connection.readable_since.take().is_some() {
-            self.state.guesses.found(index);
+            self.state.guesses.found();
+            self.state.guesses.written(index);
         }
         self.state.sockets.wait(index, Direction::Read);
     }
@@ -325,6 +326,6 @@ fn sockets_wait_for_what_their_operations_left_undone() {
         (socket.waits_to_read, socket.waits_to_write) = (false, false);
     }
     assert!(waits().is_empty());
-    socket.wait_after_failure(Direction::Write);
+    socket.would_block(Direction::Write);
     assert_eq!(waits(), [wasi::EVENTTYPE_FD_WRITE]);
 }
