@@ -54,6 +54,10 @@ pub struct Config {
     pub cors_origins: Option<Vec<String>>,
     /// `MAX_CONNECTIONS`
     pub max_connections: usize,
+    /// `MAX_CONNECTIONS_PER_CLIENT`; `None` for any number.
+    pub max_connections_per_client: Option<usize>,
+    /// `MAX_REQUESTS_PER_SECOND`; 0 for any number.
+    pub max_requests_per_second: u32,
     /// `MAX_EVENT_READERS`
     pub max_event_readers: usize,
     /// `MAX_HEAD_BYTES`
@@ -110,6 +114,9 @@ impl Config {
             metrics_need_token: reader.is(METRICS_ACCESS, "token"),
             cors_origins: reader.origins(CORS_ALLOW_ORIGINS),
             max_connections: reader.number(MAX_CONNECTIONS),
+            max_connections_per_client: Some(reader.number(MAX_CONNECTIONS_PER_CLIENT))
+                .filter(|max| *max > 0),
+            max_requests_per_second: reader.number(MAX_REQUESTS_PER_SECOND),
             max_event_readers: reader.number(MAX_EVENT_READERS),
             max_head_bytes: reader.number(MAX_HEAD_BYTES),
             max_body_bytes: reader.number(MAX_BODY_BYTES),

@@ -17,6 +17,7 @@ mod negotiate;
 mod openapi;
 mod proxies;
 mod query;
+mod rate_limit;
 mod request_id;
 mod request_metrics;
 mod response;
@@ -26,6 +27,7 @@ mod web_page;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,8 +48,11 @@ use clock::{GoDuration, Timestamp, WallClock};
 use error::ApiError;
 use events::Feed;
 use handlers::Call;
-use http_server::{Client, MemoryBudget, Refusal, Reservation, ResponseBody, Service, Tasks};
+use http_server::{
+    Client, MemoryBudget, Refusal, Reservation, ResponseBody, ServerMetrics, Service, Tasks,
+};
 use lists::CachedList;
+use rate_limit::RateLimit;
 use request_id::{RequestIds, X_REQUEST_ID};
 use request_metrics::RequestMetrics;
 use response::{Answer, failure, no_content, set_json, set_retry_after};
@@ -80,6 +85,9 @@ pub struct App {
     /// Of long texts one is made at a time.
     long_texts: Semaphore,
     feed: Feed,
+    rate_limit: RateLimit,
+    /// The server's connections, and how many of them are nearly all.
+    connections: Option<(Arc<ServerMetrics>, usize)>,
 }
 
 /// Who may do what, and whose word is taken.
@@ -105,6 +113,8 @@ pub struct RequestLimits {
     pub max_buffer_bytes: usize,
     /// Clients that read events at one time.
     pub max_event_readers: usize,
+    /// Requests of one client in a second; 0 for any number.
+    pub max_requests_per_second: u32,
 }
 
 impl App {
@@ -138,7 +148,20 @@ impl App {
             cached_list: RefCell::default(),
             long_texts: Semaphore::new(1),
             feed,
+            rate_limit: RateLimit::new(limits.max_requests_per_second),
+            connections: None,
         }
+    }
+
+    /// The same, and not ready any more when `nearly_all` connections of `server` are open beside the one that asks.
+    pub fn watching(self, server: Arc<ServerMetrics>, nearly_all: usize) -> Self {
+        Self { connections: Some((server, nearly_all)), ..self }
+    }
+
+    /// New connections may be refused soon.
+    fn is_nearly_full(&self) -> bool {
+        let connections = self.connections.as_ref();
+        connections.is_some_and(|(server, nearly_all)| server.open_connections() > *nearly_all)
     }
 
     /// How long it has been there at `instant`, as Go writes durations.
@@ -167,12 +190,17 @@ impl App {
     async fn answer(
         self: &Rc<Self>,
         began: Instant,
+        client: Client,
         head: &Parts,
         body: &mut RequestBody,
         path: Result<&str, ApiError>,
         found: Option<Found<'_>>,
     ) -> Answer {
         check_head(head, self.limits.max_head_bytes)?;
+        let is_probe = found.is_some_and(|found| route::PROBES.contains(&found.pattern));
+        if !is_probe && !self.rate_limit.admits(client, began) {
+            return Err(ApiError::too_many_requests());
+        }
         if cors::is_preflight(&head.method, &head.headers) {
             let mut response = no_content();
             self.rules.cors.allow_preflight(&head.headers, response.headers_mut());
@@ -225,10 +253,11 @@ impl Service for App {
             budget: self.budget.clone(),
         };
         let mut body = RequestBody::new(body, limits);
+        let client = self.rules.proxies.client(peer, &head.headers);
         let path = decoded(head.uri.path());
         let found = path.as_deref().ok().and_then(route::find);
         let path = path.as_deref().map_err(Clone::clone);
-        let answer = self.answer(began, &head, &mut body, path, found).await;
+        let answer = self.answer(began, client, &head, &mut body, path, found).await;
         let mut response = answer.unwrap_or_else(|error| failure(&error));
         if body.is_unread() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -245,7 +274,7 @@ impl Service for App {
             time: self.clock.at(began + latency),
             status: status.as_u16(),
             latency,
-            client: self.rules.proxies.client(peer, &head.headers),
+            client,
             method: Some(head.method.as_str()),
             route: found.map(|found| found.pattern),
             path: Some(head.uri.path())
@@ -257,6 +286,10 @@ impl Service for App {
         });
         response.headers_mut().insert(X_REQUEST_ID, request_id.into_header());
         response
+    }
+
+    fn client_at(&self, address: IpAddr) -> Option<IpAddr> {
+        (!self.rules.proxies.trust(address)).then(|| rate_limit::network(address))
     }
 
     fn refuse(&self, refusal: Refusal, client: Client) -> Response<Bytes> {

@@ -106,6 +106,9 @@ async fn serve(config: Config, location: Location) -> ExitCode {
         request_limits(&config),
         rules(&config),
     );
+    // A tenth of the connections is left when it is time to look for another server.
+    let nearly_all = config.max_connections - config.max_connections / 10;
+    let app = app.watching(server_metrics.clone(), nearly_all);
     tasks.spawn(async move { access_log.run().await });
     let version = env!("CARGO_PKG_VERSION");
     log::info(format_args!("todo {version} listens on http://{address}"));
@@ -139,6 +142,7 @@ fn reason(config: &Config, location: &Location) -> &'static str {
 fn limits(config: &Config) -> Limits {
     Limits {
         max_connections: config.max_connections,
+        max_connections_per_client: config.max_connections_per_client,
         max_head_bytes: config.max_head_bytes,
         // A chunk of one byte has five bytes around it; the rest is for its extensions and the trailers.
         max_body_wire_bytes: config.max_body_bytes.saturating_mul(8).saturating_add(65_536),
@@ -155,6 +159,7 @@ fn request_limits(config: &Config) -> RequestLimits {
         body_timeout: config.body_timeout,
         max_buffer_bytes: config.max_buffer_bytes,
         max_event_readers: config.max_event_readers,
+        max_requests_per_second: config.max_requests_per_second,
     }
 }
 

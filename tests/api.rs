@@ -125,11 +125,12 @@ fn every_refusal_has_its_status_and_a_sentence() {
         (Refusal::TargetTooLong, 414),
         (Refusal::HeadTooLarge, 431),
         (Refusal::TooManyConnections, 503),
+        (Refusal::TooManyOfClient, 429),
     ] {
         let answer = app.refuse(refusal, None);
         assert_eq!(answer.status(), status);
         assert_eq!(answer.headers()["content-type"], "application/json; charset=utf-8");
-        assert_eq!(answer.headers().contains_key("retry-after"), status == 503);
+        assert_eq!(answer.headers().contains_key("retry-after"), matches!(status, 429 | 503));
         assert!(answer.headers().contains_key("x-request-id"));
         let body: Value = serde_json::from_slice(answer.body()).unwrap();
         assert!(body["error"].is_string());

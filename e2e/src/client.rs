@@ -69,6 +69,15 @@ impl Client {
         Self::new(socket.into())
     }
 
+    /// Connects from one of the machine's own addresses.
+    pub fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket =
+            Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::new(source, 0).into()).expect("an address of this machine");
+        socket.connect(&address.into()).expect("the server accepts");
+        Self::new(socket.into())
+    }
+
     fn new(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("a socket");

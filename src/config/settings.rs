@@ -168,6 +168,18 @@ pub(super) const MAX_CONNECTIONS: Setting = Setting {
     kind: Kind::Number { min: 1, max: 65_536, unit: "" },
     meaning: "Connections open at one time; the next ones are answered 503.",
 };
+pub(super) const MAX_CONNECTIONS_PER_CLIENT: Setting = Setting {
+    name: "MAX_CONNECTIONS_PER_CLIENT",
+    default: "0",
+    kind: Kind::Number { min: 0, max: 65_536, unit: "" },
+    meaning: "Connections of one address at one time, trusted proxies aside; the next ones are answered 429, 0 is any number.",
+};
+pub(super) const MAX_REQUESTS_PER_SECOND: Setting = Setting {
+    name: "MAX_REQUESTS_PER_SECOND",
+    default: "0",
+    kind: Kind::Number { min: 0, max: 1_000_000, unit: "" },
+    meaning: "Requests of one client in a second, probes aside; the next ones are answered 429, 0 is any number.",
+};
 pub(super) const MAX_EVENT_READERS: Setting = Setting {
     name: "MAX_EVENT_READERS",
     default: "128",
@@ -224,7 +236,7 @@ pub(super) const WRITE_TIMEOUT_MS: Setting = Setting {
 };
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [Setting; 24] = [
+pub const SETTINGS: [Setting; 26] = [
     HOST,
     PORT,
     DATABASE_URL,
@@ -240,6 +252,8 @@ pub const SETTINGS: [Setting; 24] = [
     METRICS_ACCESS,
     CORS_ALLOW_ORIGINS,
     MAX_CONNECTIONS,
+    MAX_CONNECTIONS_PER_CLIENT,
+    MAX_REQUESTS_PER_SECOND,
     MAX_EVENT_READERS,
     MAX_HEAD_BYTES,
     MAX_BODY_BYTES,

@@ -55,6 +55,18 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
+    /// 503: new connections may be refused soon.
+    pub fn nearly_full() -> Self {
+        let message = "nearly as many connections are open as may";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
+    /// 429: the client sends more requests than it may.
+    pub fn too_many_requests() -> Self {
+        let message = "too many requests from this address, try again later";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, message)
+    }
+
     /// 503: the store cannot serve.
     pub fn not_ready() -> Self {
         let message = "the store does not work at the moment";
@@ -122,6 +134,10 @@ impl From<Refusal> for ApiError {
             Refusal::TooManyConnections => {
                 (StatusCode::SERVICE_UNAVAILABLE, "too many connections, try again later")
             }
+            Refusal::TooManyOfClient => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many connections from this address, try again later",
+            ),
         };
         Self::new(status, message)
     }

@@ -96,8 +96,11 @@ pub fn live(_: &App, _: &Call<'_>) -> Answer {
     json(StatusCode::OK, &Probe { status: "ok" })
 }
 
-/// `GET /readyz`: the store can serve as well.
+/// `GET /readyz`: the store can serve as well, and there is room for more connections.
 pub async fn ready(app: &App) -> Answer {
+    if app.is_nearly_full() {
+        return Err(ApiError::nearly_full());
+    }
     app.store.check().await.map_err(|_| ApiError::not_ready())?;
     json(StatusCode::OK, &Probe { status: "ok" })
 }

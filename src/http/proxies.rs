@@ -43,7 +43,8 @@ impl TrustedProxies {
         Some(client)
     }
 
-    fn trust(&self, address: IpAddr) -> bool {
+    /// Whether its word is taken.
+    pub fn trust(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }

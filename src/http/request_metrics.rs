@@ -11,9 +11,9 @@ use telemetry::metrics::{Counter, Encoder, Gauge, Guard, Histogram, Source};
 
 /// The values of labels. Whatever is not among them is counted as [`OTHER`], so a client cannot make more of them.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-const STATUSES: [&str; 18] = [
+const STATUSES: [&str; 19] = [
     "200", "201", "204", "304", "400", "401", "404", "405", "408", "412", "413", "414", "422",
-    "431", "500", "501", "503", "507",
+    "429", "431", "500", "501", "503", "507",
 ];
 const OTHER: &str = "other";
 

@@ -53,9 +53,9 @@ pub fn failure(error: &ApiError) -> Response<ResponseBody> {
     response
 }
 
-/// Tells the client of a 503 when to try again.
+/// Tells the client of a 503 or 429 when to try again (RFC 9110, section 10.2.3; RFC 6585, section 4).
 pub fn set_retry_after(error: &ApiError, headers: &mut HeaderMap) {
-    if error.status == StatusCode::SERVICE_UNAVAILABLE {
+    if matches!(error.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
 }

@@ -84,6 +84,8 @@ pub static ROUTES: [Route; 14] = [
     route(Method::DELETE, TODO, Token, Later(|app, call| Box::pin(handlers::delete(app, call)))),
 ];
 
+/// What looks whether the process is well. It is never refused for asking often.
+pub const PROBES: [&str; 2] = ["/livez", "/readyz"];
 /// Where what is served depends on what the client accepts.
 pub const ROOT: &str = "/";
 const TODOS: &str = "/api/todos";

@@ -22,6 +22,7 @@ pub const LIMITS: RequestLimits = RequestLimits {
     body_timeout: Duration::from_millis(100),
     max_buffer_bytes: 16 * 1024 * 1024,
     max_event_readers: 20,
+    max_requests_per_second: 0,
 };
 
 pub fn app(store: AnyStore) -> Rc<App> {

@@ -7,6 +7,7 @@
 //! | `service.rs` | what the server asks of a service |
 //! | `connection.rs` | one connection: what it waits for, its deadlines, its socket |
 //! | `outgoing.rs` | what a connection has to send |
+//! | `clients.rs` | how many connections each client has |
 //! | `hyper_io.rs` | a connection as hyper sees it |
 //! | `close.rs` | how a connection ends after a response that leaves something unread |
 //! | `response_body.rs` | bytes that are all there, or that come as they are made |
@@ -17,6 +18,7 @@
 
 mod budget;
 mod chunks;
+mod clients;
 mod close;
 mod connection;
 mod hyper_io;
@@ -34,6 +36,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clients::Clients;
 use telemetry::log;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -50,6 +53,8 @@ pub use tasks::Tasks;
 pub struct Limits {
     /// Connections open at one time.
     pub max_connections: usize,
+    /// Connections of one client open at one time.
+    pub max_connections_per_client: Option<usize>,
     /// Bytes of a request line and its headers; at least 8,192.
     pub max_head_bytes: usize,
     /// Bytes of a request body as they arrive, with the framing of its chunks (RFC 9112, section 7.1).
@@ -83,6 +88,7 @@ pub async fn serve<S: Service>(
 ) {
     let limits = Rc::new(limits);
     let refusals = Rc::new(Cell::new(0));
+    let clients = Clients::default();
     // The runtime keeps the descriptor of its first timer. Now there is one left for it.
     tokio::time::sleep(Duration::from_millis(1)).await;
     let mut reported = None;
@@ -100,19 +106,29 @@ pub async fn serve<S: Service>(
                 continue;
             }
         };
-        if metrics.open_connections() < limits.max_connections {
-            let open = metrics.connection_opens();
-            let (service, limits, metrics) = (service.clone(), limits.clone(), metrics.clone());
-            tasks.spawn(async move {
-                connection::serve(stream, client, service, limits, &metrics).await;
-                drop(open);
-            });
-            continue;
-        }
-        metrics.refuse(Refusal::TooManyConnections);
+        let has_room = metrics.open_connections() < limits.max_connections;
+        let of = client.and_then(|address| service.client_at(address));
+        let counted = match of.zip(limits.max_connections_per_client) {
+            Some((client, max)) => clients.enter(client, max).map(Some),
+            None => Some(None),
+        };
+        let refusal = match counted {
+            Some(of_client) if has_room => {
+                let open = metrics.connection_opens();
+                let (service, limits, metrics) = (service.clone(), limits.clone(), metrics.clone());
+                tasks.spawn(async move {
+                    connection::serve(stream, client, service, limits, &metrics).await;
+                    drop((open, of_client));
+                });
+                continue;
+            }
+            Some(_) => Refusal::TooManyConnections,
+            None => Refusal::TooManyOfClient,
+        };
+        metrics.refuse(refusal);
         if refusals.get() < MAX_REFUSALS {
             refusals.set(refusals.get() + 1);
-            let response = service.refuse(Refusal::TooManyConnections, client);
+            let response = service.refuse(refusal, client);
             let refusals = refusals.clone();
             tasks.spawn(async move {
                 close::refuse(stream, response).await;

@@ -19,7 +19,8 @@ impl ServerMetrics {
         self.open.enter()
     }
 
-    pub(crate) fn open_connections(&self) -> usize {
+    /// How many connections are open and not refused.
+    pub fn open_connections(&self) -> usize {
         usize::try_from(self.open.get()).unwrap_or(usize::MAX)
     }
 

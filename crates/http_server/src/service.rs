@@ -21,6 +21,12 @@ pub trait Service: 'static {
         client: Client,
     ) -> impl Future<Output = Response<ResponseBody>>;
 
+    /// Whose connection it is that comes from `address`, for [`Limits::max_connections_per_client`]. `None` where the
+    /// address stands for many clients, as that of a proxy does.
+    ///
+    /// [`Limits::max_connections_per_client`]: crate::Limits::max_connections_per_client
+    fn client_at(&self, address: IpAddr) -> Option<IpAddr>;
+
     /// Answers what never became a request. The connection ends with it.
     fn refuse(&self, refusal: Refusal, client: Client) -> Response<Bytes>;
 }
@@ -41,16 +47,19 @@ pub enum Refusal {
     HeadTooLarge,
     /// [`Limits::max_connections`](crate::Limits::max_connections) are open.
     TooManyConnections,
+    /// [`Limits::max_connections_per_client`](crate::Limits::max_connections_per_client) of one client are open.
+    TooManyOfClient,
 }
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Malformed,
         Self::HeadTimeout,
         Self::TargetTooLong,
         Self::HeadTooLarge,
         Self::TooManyConnections,
+        Self::TooManyOfClient,
     ];
 
     /// Its name in metrics.
@@ -61,6 +70,7 @@ impl Refusal {
             Self::TargetTooLong => "target_too_long",
             Self::HeadTooLarge => "head_too_large",
             Self::TooManyConnections => "too_many_connections",
+            Self::TooManyOfClient => "too_many_connections_of_client",
         }
     }
 }
