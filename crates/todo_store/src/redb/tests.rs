@@ -1,6 +1,10 @@
 //! What the durable store does when its disk fails.
 
+mod crash_disk;
+mod faults;
 mod keys;
+mod power_cut;
+mod script;
 mod test_disk;
 
 use std::time::Duration;
