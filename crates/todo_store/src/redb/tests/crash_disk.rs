@@ -53,6 +53,8 @@ pub(super) struct Recording {
     named: Option<usize>,
     log: Option<Vec<Op>>,
     calls: usize,
+    /// The system refuses to sync folders, which is no error.
+    syncs_no_folders: bool,
     /// The calls from the first number on and before the second one fail.
     plan: Option<(usize, usize, Failure)>,
 }
@@ -99,6 +101,11 @@ impl CrashDisk {
         state.files.push(File::default());
         let number = state.files.len() - 1;
         Self { recording: self.recording.clone(), current: number, new: Some(number) }
+    }
+
+    pub(super) fn without_synced_folders(self) -> Self {
+        lock(&self.recording).syncs_no_folders = true;
+        self
     }
 
     pub(super) fn recorded(self) -> Self {
@@ -241,8 +248,11 @@ impl Disk for CrashDisk {
         fails(state.call())?;
         state.named = Some(new);
         state.note(Op::Rename(new));
-        fails(state.call())?;
-        state.note(Op::SyncFolder);
+        state.sync(new)?;
+        if !state.syncs_no_folders {
+            fails(state.call())?;
+            state.note(Op::SyncFolder);
+        }
         self.current = new;
         Ok(())
     }
