@@ -110,7 +110,7 @@ impl Disk for FileDisk {
 }
 
 impl OpenFile {
-    fn new(file: File, lease: &Lease) -> Self {
+    pub(super) fn new(file: File, lease: &Lease) -> Self {
         let heartbeat = lease.heartbeat();
         Self { file: Arc::new(file), heartbeat, sync_has_failed: Arc::default() }
     }

@@ -1,5 +1,6 @@
 //! How a file becomes a store: everything is done on a copy, which takes the file's place only when all is well.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -9,6 +10,7 @@ use file_lease::{AcquireError, Acquisition, Lease, Status, Step};
 use todo_table::{Check, DatabaseError, MAGIC, StorageError, Table};
 
 use super::RedbStore;
+use super::backup::Backups;
 use super::database::TodoDatabase;
 use super::disk::{Disk, FileDisk, Storage};
 use super::tables::{self, Header};
@@ -36,14 +38,15 @@ impl RedbStore {
             })
         })?;
         let lease = Rc::new(lease);
-        let mut disk = FileDisk::new(path, lease.clone(), copy);
+        let mut disk = FileDisk::new(path.clone(), lease.clone(), copy);
         // From here on the file of that name is the one that is open, unless another server has taken over meanwhile.
         let (table, todos, header) = open_disk(&mut disk, source, options).map_err(failed)?;
         if lease.status() != Status::Held {
             return Err(failed("another server has taken it over".to_owned()));
         }
         let database = TodoDatabase::new(table, Box::new(disk), header);
-        Ok(Self::new(todos, database, Some(lease)))
+        let backups = Backups::new(path, lease.clone());
+        Ok(Self { backups: Some(RefCell::new(backups)), ..Self::new(todos, database, Some(lease)) })
     }
 }
 
@@ -91,7 +94,8 @@ impl Source {
     }
 }
 
-async fn acquire(path: &Path) -> Result<(Lease, File), AcquireError> {
+/// Takes the lease of the file at `path`, and an empty copy.
+pub(super) async fn acquire(path: &Path) -> Result<(Lease, File), AcquireError> {
     let mut acquisition = Acquisition::begin(path)?;
     loop {
         match acquisition.step()? {
