@@ -80,6 +80,9 @@ crash: build ## kill the server ROUNDS (200) times under load and look for lost 
 	@$(env) scripts/native.sh $(module) >/dev/null && \
 	  CRASH_ROUNDS=$${ROUNDS:-200} cargo e2e --locked crash -- --nocapture
 
+crash-images: setup ## open what power cuts and disk faults leave behind, for TIME (600) seconds
+	@scripts/crash-images.sh $${TIME:-600} $${SEED:-}
+
 model: setup ## walk more interleavings of processes that want the same file, for some minutes
 	@$(env) cargo test --locked --release --package file_lease --target host-tuple -- --ignored --nocapture
 

@@ -39,6 +39,9 @@ SETTINGS=(
   WRITE_TIMEOUT_MS
 )
 
+# Those that tests read.
+TESTS=(CRASH_SECONDS CRASH_SEED)
+
 if [ $# -eq 0 ]; then
   echo "usage: $0 MODULE [ARGUMENT...]" >&2
   exit 2
@@ -71,7 +74,7 @@ for name in API_TOKEN_FILE DATABASE_PASSWORD_FILE; do
 done
 
 # Empty settings pass, too: the server may tell an empty one from one that is not set.
-for name in "${SETTINGS[@]}"; do
+for name in "${SETTINGS[@]}" "${TESTS[@]}"; do
   if [ -n "${!name+set}" ]; then options+=(--env "$name=${!name}"); fi
 done
 

@@ -1,7 +1,8 @@
-//! The command line: `todo.wasm [FLAG]`.
+//! The command line: `todo.wasm [FLAG [FILE]]`.
 
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
+use std::path::PathBuf;
 
 use crate::config::SETTINGS;
 
@@ -23,17 +24,22 @@ const EXIT_CODES: [(u8, &str); 6] = [
     (EX_USAGE, "the command line cannot be understood"),
     (EX_UNAVAILABLE, "the port is taken, or the address is not one of this machine"),
     (EX_SOFTWARE, "the program or its runtime fails"),
-    (EX_IOERR, "the store cannot be used, another server has its file, or todos cannot be moved"),
+    (
+        EX_IOERR,
+        "the store cannot be used, another server has its file, or todos cannot be moved or backed up",
+    ),
     (EX_CONFIG, "a setting has a value that cannot be used"),
 ];
 
 /// What the program is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Without a flag: serve until the process is ended.
     Serve,
     /// `--check`: tell whether a start would find settings and a store that it can use.
     Check,
+    /// `--backup`: put a copy of the store's file into this one.
+    Backup(PathBuf),
     /// `--export`: write all todos to standard output.
     Export,
     /// `--import`: put todos from standard input into an empty store.
@@ -48,33 +54,44 @@ impl Command {
     /// Reads the arguments behind the program's name.
     ///
     /// # Errors
-    /// [`UsageError`] names the argument that is not known, or one too many.
+    /// [`UsageError`] names the argument that is not known, one too many, or one that lacks its file.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
         let mut arguments = arguments.into_iter();
         let Some(argument) = arguments.next() else { return Ok(Self::Serve) };
         let command = match argument.to_str() {
+            Some("--backup") => match arguments.next().filter(|file| !file.is_empty()) {
+                Some(file) => Self::Backup(file.into()),
+                None => return Err(UsageError::NoFile),
+            },
             Some("--check") => Self::Check,
             Some("--export") => Self::Export,
             Some("--import") => Self::Import,
             Some("--help" | "-h") => Self::Help,
             Some("--version" | "-V") => Self::Version,
-            _ => return Err(UsageError(argument)),
+            _ => return Err(UsageError::Unknown(argument)),
         };
-        arguments.next().map_or(Ok(command), |more| Err(UsageError(more)))
+        arguments.next().map_or(Ok(command), |more| Err(UsageError::Unknown(more)))
     }
 }
 
-/// An argument that is not known, or that stands behind another one.
+/// Why the arguments cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageError(OsString);
+pub enum UsageError {
+    /// An argument that is not known, or that stands behind another one.
+    Unknown(OsString),
+    /// `--backup` without a file.
+    NoFile,
+}
 
 impl fmt::Display for UsageError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(argument) = self;
-        write!(
-            formatter,
-            "{argument:?} is not --check, --export, --help, --import or --version alone"
-        )
+        match self {
+            Self::Unknown(argument) => write!(
+                formatter,
+                "{argument:?} is not --backup FILE, --check, --export, --help, --import or --version alone"
+            ),
+            Self::NoFile => formatter.write_str("--backup needs the name of a file"),
+        }
     }
 }
 
@@ -96,6 +113,7 @@ Usage: wasmedge [--env NAME=VALUE]... [--dir /data:FOLDER] todo.wasm [FLAG]
 Without a flag it serves until the process is ended. FOLDER is where todos are kept.
 
 Flags:
+  --backup FILE  put a copy of the store's file into FILE, which must not exist, also while a server uses the store
   --check        tell whether a start would find settings and a store that it can use, and change nothing
   --export       write all todos to standard output, as lines of JSON
   --import       put todos from standard input into the store, which must be empty
@@ -136,6 +154,7 @@ mod tests {
         assert_eq!(parse(&["--check"]), Ok(Command::Check));
         assert_eq!(parse(&["--export"]), Ok(Command::Export));
         assert_eq!(parse(&["--import"]), Ok(Command::Import));
+        assert_eq!(parse(&["--backup", "/b/x"]), Ok(Command::Backup("/b/x".into())));
         for flag in ["--help", "-h"] {
             assert_eq!(parse(&[flag]), Ok(Command::Help));
         }
@@ -152,10 +171,15 @@ mod tests {
             (&[""], "\"\""),
             (&["a\nb"], "\"a\\nb\""),
             (&["--check", "--help"], "\"--help\""),
+            (&["--backup", "/b/x", "--check"], "\"--check\""),
         ] {
-            let expected =
-                format!("{named} is not --check, --export, --help, --import or --version alone");
+            let expected = format!(
+                "{named} is not --backup FILE, --check, --export, --help, --import or --version alone"
+            );
             assert_eq!(parse(arguments), Err(expected));
+        }
+        for arguments in [&["--backup"][..], &["--backup", ""]] {
+            assert_eq!(parse(arguments), Err("--backup needs the name of a file".to_owned()));
         }
     }
 

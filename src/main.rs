@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     };
     let tasks = LocalSet::new();
     match command {
+        Command::Backup(file) => tasks.block_on(&runtime, back_up(location, file)),
         Command::Check => tasks.block_on(&runtime, check(location)),
         Command::Export | Command::Import => {
             tasks.block_on(&runtime, move_todos(command, config, location))
@@ -51,6 +53,14 @@ async fn check(location: Location) -> ExitCode {
     match AnyStore::check(&location).await {
         Ok(found) => succeed(format!("todo: {}", found.replace('\n', "\ntodo: "))),
         Err(error) => fail(EX_IOERR, error),
+    }
+}
+
+/// Puts a copy of the store's file into `file`.
+async fn back_up(location: Location, file: PathBuf) -> ExitCode {
+    match AnyStore::back_up(&location, &file).await {
+        Ok(count) => succeed(format!("todo: a backup of {count} todos is in {}", file.display())),
+        Err(error) => fail(EX_IOERR, format_args!("cannot make a backup: {error}")),
     }
 }
 

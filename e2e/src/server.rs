@@ -141,7 +141,8 @@ impl Builder {
         Exit { code, stdout: text(stdout), stderr: text(stderr) }
     }
 
-    fn spawn(&self) -> Child {
+    /// Starts it as a process that the test itself looks after.
+    pub fn spawn(&self) -> Child {
         let launcher = env::var_os("E2E_LAUNCHER").map(PathBuf::from);
         let launcher = launcher.unwrap_or_else(|| repository().join("scripts/run-wasm.sh"));
         let mut command = Command::new("sh");
@@ -325,8 +326,18 @@ impl Server {
 
     /// Takes away the bound of [`Builder::max_file_bytes`].
     pub fn lift_file_limit(&self) {
+        self.set_file_limit("unlimited");
+    }
+
+    /// Makes the limit of [`Builder::max_file_bytes`] another one.
+    pub fn limit_files(&self, bytes: u64) {
+        self.set_file_limit(&bytes.to_string());
+    }
+
+    fn set_file_limit(&self, limit: &str) {
         let pid = self.child.id().to_string();
-        let status = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited:"]).status();
+        let limit = format!("--fsize={limit}:");
+        let status = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
         assert!(status.expect("prlimit starts").success());
     }
 

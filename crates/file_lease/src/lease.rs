@@ -121,13 +121,12 @@ impl Lease {
         OpenOptions::new().read(true).write(true).create_new(true).open(&self.copy)
     }
 
-    /// The copy takes the place of the file, and the folder is synced if it can be.
+    /// The copy takes the place of the file: see [`rename`].
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if another holder has removed the copy; others as the system has them.
     pub fn publish(&self) -> io::Result<()> {
-        fs::rename(&self.copy, &self.file)?;
-        sync_folder(&self.file)
+        rename(&self.copy, &self.file)
     }
 }
 
@@ -214,6 +213,17 @@ impl Folder for RealFolder {
     fn remove(&mut self, name: &str) -> io::Result<()> {
         remove(&self.0.join(name))
     }
+}
+
+/// Gives a file another name in its folder, and waits until that is on the disk as far as the system allows it.
+///
+/// # Errors
+/// Those of the system. The file may have the new name then.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    // WasmEdge 0.17 syncs no folders. A journal has the name in the transaction that this waits for.
+    OpenOptions::new().write(true).open(to)?.sync_all()?;
+    sync_folder(to)
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -50,9 +50,9 @@
 //! # What is assumed of the file system
 //!
 //! Creating a file with `O_EXCL`, renaming and removing are atomic, and a listing shows every file that is there from its
-//! beginning to its end. Local file systems promise that. After a rename the folder is synced; where that cannot be done,
-//! because the system does not let folders be opened or synced, the new name reaches the disk with the file system's next
-//! commit. Any other error of that sync fails the publication.
+//! beginning to its end. Local file systems promise that. After a rename the file is synced and then its folder. Some systems do not
+//! let folders be opened or synced; WasmEdge 0.17 is one of them, 0.14 is not. There the new name reaches the disk with the file: a
+//! journal, as ext4, XFS and btrfs have one, writes both in one transaction. Any other error of these fails the publication.
 
 mod lease;
 #[cfg(test)]
@@ -64,7 +64,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-pub use lease::{Acquisition, Heartbeat, Lease, Step, has_holder};
+pub use lease::{Acquisition, Heartbeat, Lease, Step, has_holder, rename};
 pub use protocol::{Action, Folder, Starter};
 pub use resolve::resolve;
 

@@ -45,7 +45,9 @@ pub use changes::{Change, Changes, InvalidMark, Mark, Position};
 pub use failing::FailingStore;
 pub use measured::{Measured, StoreMetrics};
 pub use memory::MemoryStore;
-pub use open::{AnyStore, ConnectionOptions, Location, OpenError, StoreLost, StoreOptions};
+pub use open::{
+    AnyStore, BackupError, ConnectionOptions, Location, OpenError, StoreLost, StoreOptions,
+};
 #[cfg(feature = "postgres")]
 pub use postgres::{NewerSchema, PostgresStore};
 pub use query::{Order, Page, Portion, Query};

@@ -153,6 +153,18 @@ impl Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+/// Why there is no backup: one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupError(pub(crate) String);
+
+impl Display for BackupError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BackupError {}
+
 /// One of the stores.
 pub enum AnyStore {
     /// Todos end with the process.
@@ -196,6 +208,23 @@ impl AnyStore {
             Location::Postgres(target, _) => PostgresStore::look(target).await?,
         };
         Ok(format!("{location}\n{state}"))
+    }
+
+    /// Puts a backup of the store at `location` into the file `target`, which must not exist, and tells how many todos are in
+    /// it. A server that uses the store goes on. All changes that were acknowledged before are in it, and of the others
+    /// those up to some moment.
+    ///
+    /// # Errors
+    /// [`BackupError`]. There is nothing at `target` then.
+    pub async fn back_up(location: &Location, target: &Path) -> Result<usize, BackupError> {
+        match location {
+            Location::Memory => Err(BackupError("a store in memory has no file".to_owned())),
+            Location::Redb(file) => redb::back_up(file, target).await,
+            #[cfg(feature = "postgres")]
+            Location::Postgres(..) => Err(BackupError(
+                "a database has backups of its own, such as pg_dump; --export writes its todos as JSON".to_owned(),
+            )),
+        }
     }
 
     fn check_file(file: &Path) -> Result<String, OpenError> {

@@ -5,6 +5,8 @@
 //! only then answers each. In between nothing else runs, as a WebAssembly module has one thread: nobody sees what is not
 //! on the disk yet. When the disk fails, the changes are reverted.
 
+mod ask;
+mod backup;
 mod check;
 mod database;
 mod disk;
@@ -31,12 +33,17 @@ use crate::{
     ChangeError, Changes, Condition, Count, CreateError, Epoch, Page, Portion, Position, Query,
     Store, StoreError, change_log, search,
 };
+use backup::Backups;
 use database::TodoDatabase;
 
+pub(crate) use ask::back_up;
 pub(crate) use check::{Found, check};
 
 /// How often an idle store looks whether another server wants to know if it is alive: see [`file_lease`].
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How long it waits for changes between two steps of a backup. Whoever is ready has its turn then.
+const BACKUP_PAUSE: Duration = Duration::from_millis(1);
 
 /// How many completed todos are deleted in one transaction.
 const MAX_DELETED: usize = 1_000;
@@ -50,6 +57,8 @@ pub struct RedbStore {
     database: RefCell<TodoDatabase>,
     /// `None` where there is no file, in tests.
     lease: Option<Rc<Lease>>,
+    /// As with the lease.
+    backups: Option<RefCell<Backups>>,
     queue: RefCell<Vec<Change>>,
     queued: Notify,
     epoch: Epoch,
@@ -87,6 +96,7 @@ impl RedbStore {
             turns: Turns::default(),
             database: RefCell::new(database),
             lease,
+            backups: None,
             queue: RefCell::default(),
             queued: Notify::new(),
             epoch,
@@ -121,7 +131,8 @@ impl RedbStore {
     pub(crate) async fn run(&self) -> LeaseLost {
         loop {
             // Whoever is ready at the same time gets its change into this batch.
-            let waited = tokio::time::timeout(LOOK, self.queued.notified()).await;
+            let wait = if self.is_backing_up() { BACKUP_PAUSE } else { LOOK };
+            let waited = tokio::time::timeout(wait, self.queued.notified()).await;
             let batch = self.queue.take();
             if !batch.is_empty() {
                 if self.commit(batch).is_err() {
@@ -133,7 +144,15 @@ impl RedbStore {
             if let Some(lease) = &self.lease {
                 lease.tick();
             }
+            // Between two transactions what is in memory is what was acknowledged.
+            if let Some(backups) = &self.backups {
+                backups.borrow_mut().step(&self.todos.borrow());
+            }
         }
+    }
+
+    fn is_backing_up(&self) -> bool {
+        self.backups.as_ref().is_some_and(|backups| backups.borrow().is_writing())
     }
 
     /// Makes all changes of `batch` in one transaction.

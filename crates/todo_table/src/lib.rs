@@ -39,6 +39,9 @@ const EPOCH_KEY: &str = "epoch";
 /// Pages that redb keeps in memory, in bytes. It reads only the way to what it writes: the todos are in memory anyway.
 const CACHE: usize = 4 * 1024 * 1024;
 
+/// The same where it is written from the beginning to the end.
+const SMALL_CACHE: usize = 512 * 1024;
+
 /// One todo, as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
@@ -96,7 +99,7 @@ pub struct Header {
     pub next_id: u64,
     /// How many transactions there were, so that one whose outcome is not known can be looked for.
     pub transactions: u64,
-    /// What tells the ids and revisions in this table from those in others.
+    /// What tells the ids and revisions in this table from those in others. 0 in a backup.
     pub epoch: u64,
 }
 
@@ -154,6 +157,14 @@ impl<E: Into<Error>> From<E> for ReadError {
 pub struct Table(Database);
 
 impl Table {
+    /// Makes a table in an empty storage, for many writes in the order of their keys.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub fn create(storage: impl StorageBackend) -> Result<Self, DatabaseError> {
+        Ok(Self(Builder::new().set_cache_size(SMALL_CACHE).create_with_backend(storage)?))
+    }
+
     /// Opens a table. An empty storage becomes a database without one: [`write`](Self::write) makes it.
     ///
     /// # Errors
@@ -176,7 +187,7 @@ impl Table {
     }
 
     /// Reads all todos in the order of their ids, then all keys. `take` tells whether it accepts one. A table from before there were
-    /// epochs gets `new_epoch`, which the next [`write`](Self::write) puts into it.
+    /// epochs, and a backup, whose epoch is 0, get `new_epoch`, which the next [`write`](Self::write) puts into it.
     ///
     /// # Errors
     /// [`ReadError`] says what is wrong with the contents, or with reading them.
@@ -196,7 +207,10 @@ impl Table {
         };
         let schema = entry(SCHEMA_KEY)?;
         let epoch = match schema {
-            SCHEMA | SCHEMA_WITHOUT_KEYS => entry(EPOCH_KEY)?,
+            SCHEMA | SCHEMA_WITHOUT_KEYS => match entry(EPOCH_KEY)? {
+                0 => new_epoch,
+                epoch => epoch,
+            },
             SCHEMA_WITHOUT_EPOCH => new_epoch,
             other => return Err(ReadError::Newer(other)),
         };

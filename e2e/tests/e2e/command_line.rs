@@ -90,7 +90,7 @@ fn an_argument_that_is_not_known_stops_the_start() {
         let exit = builder.run();
         let last = arguments.last().unwrap();
         let expected = format!(
-            "todo: {last:?} is not --check, --export, --help, --import or --version alone\n"
+            "todo: {last:?} is not --backup FILE, --check, --export, --help, --import or --version alone\n"
         );
         assert_eq!((exit.code, exit.stderr), (Some(64), expected));
         assert_eq!(exit.stdout, "");

@@ -3,6 +3,7 @@
 mod access;
 mod addresses;
 mod attack;
+mod backup;
 mod clients;
 mod command_line;
 mod contract;

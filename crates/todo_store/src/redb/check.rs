@@ -55,9 +55,13 @@ pub(crate) fn check(file: &Path) -> Result<Found, OpenError> {
         return Ok(Found { todos: None, has_holder });
     }
     let header = || header_of(&mut File::open(&path)?);
-    let overlay = || Ok(Storage::new(Overlay::new(File::open(&path)?)?));
-    let todos = judge(overlay, header, PAUSE).map_err(failed)?;
+    let todos = judge(|| overlay(&path), header, PAUSE).map_err(failed)?;
     Ok(Found { todos: Some(todos), has_holder })
+}
+
+/// The file at `path`, to be looked at without changing it.
+pub(super) fn overlay(path: &Path) -> io::Result<Storage> {
+    Ok(Storage::new(Overlay::new(File::open(path)?)?))
 }
 
 /// How many todos are in a file, if all of it can be read at a time when its `header` does not change.

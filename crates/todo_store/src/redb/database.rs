@@ -62,6 +62,14 @@ impl TodoDatabase {
         self.commits.clone()
     }
 
+    /// Ends the time in which a disk that has failed is left alone.
+    #[cfg(test)]
+    pub(super) fn end_pause(&mut self) {
+        if let State::Failed { until, .. } = &mut self.state {
+            *until = Instant::now();
+        }
+    }
+
     /// Finds out whether changes can be written, by writing if they could not be the last time.
     pub(super) fn check(&mut self, todos: &Todos) -> Result<(), StoreError> {
         if let Err(error) = self.disk.check() {

@@ -10,8 +10,15 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use file_lease::{Heartbeat, Lease, Status};
 use todo_table::StorageBackend;
 
+/// How much of a file is copied between two answers to challenges, in bytes.
+pub(super) const COPIED_AT_ONCE: usize = 256 * 1024;
+
 /// Where a database lies, and where it can be written anew.
 pub(super) trait Disk: 'static {
+    /// Copies what has the database's name to the new place, which a start has from the beginning, and waits until the copy
+    /// is on the disk.
+    fn copy(&mut self) -> io::Result<()>;
+
     /// Opens what is there.
     fn open(&self) -> io::Result<Storage>;
 
@@ -46,18 +53,28 @@ pub(super) struct OpenFile {
 }
 
 impl FileDisk {
-    /// `file` is the copy that the lease's holder works on.
+    /// `file` is the copy that the lease's holder works on. It is the new place of the database until it is published.
     pub(super) fn new(path: PathBuf, lease: Rc<Lease>, file: File) -> Self {
         let file = OpenFile::new(file, &lease);
-        Self { path, lease, file, new: None }
-    }
-
-    pub(super) fn file(&self) -> &File {
-        &self.file.file
+        let new = Some(file.clone());
+        Self { path, lease, file, new }
     }
 }
 
 impl Disk for FileDisk {
+    fn copy(&mut self) -> io::Result<()> {
+        let (mut source, mut target) = (File::open(&self.path)?, &*self.file.file);
+        let mut buffer = vec![0; COPIED_AT_ONCE];
+        loop {
+            let count = source.read(&mut buffer)?;
+            if count == 0 {
+                return target.sync_all();
+            }
+            target.write_all(buffer.get(..count).unwrap_or_default())?;
+            self.lease.tick();
+        }
+    }
+
     fn open(&self) -> io::Result<Storage> {
         Ok(Storage::new(self.file.clone()))
     }
@@ -93,7 +110,7 @@ impl Disk for FileDisk {
 }
 
 impl OpenFile {
-    fn new(file: File, lease: &Lease) -> Self {
+    pub(super) fn new(file: File, lease: &Lease) -> Self {
         let heartbeat = lease.heartbeat();
         Self { file: Arc::new(file), heartbeat, sync_has_failed: Arc::default() }
     }

@@ -1,7 +1,8 @@
 //! How a file becomes a store: everything is done on a copy, which takes the file's place only when all is well.
 
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -9,8 +10,9 @@ use file_lease::{AcquireError, Acquisition, Lease, Status, Step};
 use todo_table::{Check, DatabaseError, MAGIC, StorageError, Table};
 
 use super::RedbStore;
+use super::backup::Backups;
 use super::database::TodoDatabase;
-use super::disk::{Disk as _, FileDisk, Storage};
+use super::disk::{Disk, FileDisk, Storage};
 use super::tables::{self, Header};
 use crate::todos::Todos;
 use crate::{Epoch, OpenError, StoreOptions};
@@ -36,26 +38,15 @@ impl RedbStore {
             })
         })?;
         let lease = Rc::new(lease);
-        let disk = FileDisk::new(path.clone(), lease.clone(), copy);
-        if source == Source::Database {
-            copy_to(&disk, &path, &lease).map_err(|error| {
-                failed(match error.kind() {
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                        format!("opening it takes room for a copy beside it: {error}")
-                    }
-                    _ => format!("it cannot be copied: {error}"),
-                })
-            })?;
-        }
-        let storage = disk.open().map_err(|error| failed(error.to_string()))?;
-        let (table, todos, header) = open_database(storage, source, options).map_err(failed)?;
+        let mut disk = FileDisk::new(path.clone(), lease.clone(), copy);
         // From here on the file of that name is the one that is open, unless another server has taken over meanwhile.
-        lease.publish().map_err(|error| failed(format!("it cannot be replaced: {error}")))?;
+        let (table, todos, header) = open_disk(&mut disk, source, options).map_err(failed)?;
         if lease.status() != Status::Held {
             return Err(failed("another server has taken it over".to_owned()));
         }
         let database = TodoDatabase::new(table, Box::new(disk), header);
-        Ok(Self::new(todos, database, Some(lease)))
+        let backups = Backups::new(path, lease.clone());
+        Ok(Self { backups: Some(RefCell::new(backups)), ..Self::new(todos, database, Some(lease)) })
     }
 }
 
@@ -87,7 +78,15 @@ impl Source {
         let mut start = Vec::new();
         let file = File::open(path).map_err(unreadable)?;
         file.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(unreadable)?;
-        if start == MAGIC {
+        Self::from_start(&start)
+    }
+
+    /// Tells by the first bytes of a file.
+    ///
+    /// # Errors
+    /// One sentence that says why it cannot be a store.
+    pub(super) fn from_start(start: &[u8]) -> Result<Self, String> {
+        if start.starts_with(MAGIC) {
             Ok(Self::Database)
         } else {
             Err("it is not a database of todos".to_owned())
@@ -95,7 +94,8 @@ impl Source {
     }
 }
 
-async fn acquire(path: &Path) -> Result<(Lease, File), AcquireError> {
+/// Takes the lease of the file at `path`, and an empty copy.
+pub(super) async fn acquire(path: &Path) -> Result<(Lease, File), AcquireError> {
     let mut acquisition = Acquisition::begin(path)?;
     loop {
         match acquisition.step()? {
@@ -103,6 +103,26 @@ async fn acquire(path: &Path) -> Result<(Lease, File), AcquireError> {
             Step::Acquired(lease, copy) => return Ok((lease, copy)),
         }
     }
+}
+
+/// Makes a store of what has the name on `disk`, or a new one, in its new place, which then gets the name.
+pub(super) fn open_disk(
+    disk: &mut dyn Disk,
+    source: Source,
+    options: StoreOptions,
+) -> Result<(Table, Todos, Header), String> {
+    if source == Source::Database {
+        disk.copy().map_err(|error| match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                format!("opening it takes room for a copy beside it: {error}")
+            }
+            _ => format!("it cannot be copied: {error}"),
+        })?;
+    }
+    let storage = disk.open().map_err(|error| error.to_string())?;
+    let opened = open_database(storage, source, options)?;
+    disk.publish_new().map_err(|error| format!("it cannot be replaced: {error}"))?;
+    Ok(opened)
 }
 
 /// Opens what is in `storage`, or makes a new database there.
@@ -135,18 +155,4 @@ pub(super) fn open_table(storage: Storage) -> Result<Table, String> {
         }
         error => format!("it is damaged or cannot be read: {error}"),
     })
-}
-
-/// Copies the file at `path` to `disk`, and answers challenges meanwhile.
-fn copy_to(disk: &FileDisk, path: &Path, lease: &Lease) -> io::Result<()> {
-    let (mut source, mut target) = (File::open(path)?, disk.file());
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        let count = source.read(&mut buffer)?;
-        if count == 0 {
-            return target.sync_all();
-        }
-        target.write_all(buffer.get(..count).unwrap_or_default())?;
-        lease.tick();
-    }
 }

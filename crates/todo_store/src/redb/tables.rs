@@ -1,5 +1,7 @@
 //! What is in the database: how todos and keys get in and out.
 
+use std::rc::Rc;
+
 use clock::Timestamp;
 use todo_model::{Description, IdempotencyKey, Title, Todo};
 use todo_table::{Change, Entry, Error, KeyRow, ReadError, Row, Table};
@@ -55,6 +57,17 @@ pub(super) fn write(table: &Table, effects: &[Effect], header: Header) -> Result
 pub(super) fn write_all(table: &Table, todos: &Todos, header: Header) -> Result<(), Error> {
     let keys = todos.keys().map(|(key, made)| put_key(key, made));
     table.write(&mut todos.by_id().iter().map(|todo| put(todo)).chain(keys), header)
+}
+
+/// Writes these as well, and waits until they are on the disk.
+pub(super) fn write_rows(
+    table: &Table,
+    todos: &[Rc<Todo>],
+    keys: &[(IdempotencyKey, Made)],
+    header: Header,
+) -> Result<(), Error> {
+    let keys = keys.iter().map(|(key, made)| put_key(key, made));
+    table.write(&mut todos.iter().map(|todo| put(todo)).chain(keys), header)
 }
 
 fn put(todo: &Todo) -> Change<'_> {

@@ -1,6 +1,11 @@
 //! What the durable store does when its disk fails.
 
+mod crash_disk;
+mod faults;
+mod growth;
 mod keys;
+mod power_cut;
+mod script;
 mod test_disk;
 
 use std::time::Duration;
@@ -94,10 +99,10 @@ fn a_disk_that_fails_changes_nothing_and_the_store_recovers_with_it() {
                 let deleted = store.delete(1, &Condition::default()).await;
                 assert_eq!(deleted, Err(ChangeError::Store(error)), "{fault:?}");
                 assert_eq!(titles(&store).await, ["before"], "reading goes on");
-                tokio::time::sleep(Duration::from_millis(120)).await;
+                store.database.borrow_mut().end_pause();
             }
             faulty.fail(Fault::None);
-            tokio::time::sleep(Duration::from_millis(120)).await;
+            store.database.borrow_mut().end_pause();
             create(&store, "after").await.unwrap();
             let titles = titles(&store).await;
             assert_eq!(titles.first().map(String::as_str), Some("before"));
@@ -123,10 +128,10 @@ fn a_store_that_failed_is_found_to_be_well_again_by_asking_it() {
             create(&store, "lost").await.unwrap_err();
             for _ in 0..3 {
                 assert_eq!(store.check().await, Err(StoreError::Unavailable), "{fault:?}");
-                tokio::time::sleep(Duration::from_millis(120)).await;
+                store.database.borrow_mut().end_pause();
             }
             faulty.fail(Fault::None);
-            tokio::time::sleep(Duration::from_millis(120)).await;
+            store.database.borrow_mut().end_pause();
             assert_eq!(store.check().await, Ok(()), "{fault:?}");
             let count = store.commits().count();
             assert_eq!(store.check().await, Ok(()));
@@ -150,7 +155,7 @@ fn a_store_on_a_full_disk_can_still_serve() {
         for _ in 0..3 {
             assert_eq!(store.check().await, Ok(()));
             assert_eq!(titles(&store).await, ["before"]);
-            tokio::time::sleep(Duration::from_millis(120)).await;
+            store.database.borrow_mut().end_pause();
         }
     });
 }
@@ -251,7 +256,7 @@ fn what_is_acknowledged_after_a_failed_fsync_survives_a_power_cut() {
         faulty.fail(Fault::Sync);
         assert_eq!(create(&store, "lost").await, Err(StoreError::Unavailable.into()));
         faulty.fail(Fault::None);
-        tokio::time::sleep(Duration::from_millis(120)).await;
+        store.database.borrow_mut().end_pause();
         create(&store, "after").await.unwrap();
     });
     run(&disk.after_power_cut(), |store| async move {

@@ -80,7 +80,7 @@ fn a_transaction_that_failed_keeps_no_key_and_loses_none() {
                 failed.await.unwrap().unwrap_err();
             }
             faulty.fail(Fault::None);
-            tokio::time::sleep(Duration::from_millis(120)).await;
+            store.database.borrow_mut().end_pause();
             assert_eq!(create_once(&store, "another", "2").await.unwrap().id, 3);
             assert_eq!(create_once(&store, "before", "1").await.unwrap().id, 1);
             assert_eq!(titles(&store).await, ["before", "another"]);
@@ -103,7 +103,7 @@ fn a_key_is_forgotten_after_24_hours_in_the_transaction_of_another() {
         faulty.fail(Fault::ShortWrite);
         create_once(&store, "a", "2").await.unwrap_err();
         faulty.fail(Fault::None);
-        tokio::time::sleep(Duration::from_millis(120)).await;
+        store.database.borrow_mut().end_pause();
         create(&store, "without a key").await.unwrap();
         assert_eq!(keys_on(&faulty.after_power_cut()).len(), 4);
         create_once(&store, "a", "2").await.unwrap();

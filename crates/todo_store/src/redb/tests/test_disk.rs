@@ -67,6 +67,10 @@ impl TestDisk {
 }
 
 impl Disk for TestDisk {
+    fn copy(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn open(&self) -> io::Result<Storage> {
         Ok(Storage::new(self.current()))
     }
