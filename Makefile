@@ -80,6 +80,10 @@ crash: build ## kill the server ROUNDS (200) times under load and look for lost 
 	@$(env) scripts/native.sh $(module) >/dev/null && \
 	  CRASH_ROUNDS=$${ROUNDS:-200} cargo e2e --locked crash -- --nocapture
 
+model-api: build ## hold random histories of the API against what it promises, TIME (600) seconds per store
+	@$(env) scripts/native.sh $(module) >/dev/null && HISTORY_SECONDS=$${TIME:-600} \
+	  cargo e2e --locked --test e2e histories::what -- --nocapture --test-threads 1
+
 model: setup ## walk more interleavings of processes that want the same file, for some minutes
 	@$(env) cargo test --locked --release --package file_lease --target host-tuple -- --ignored --nocapture
 

@@ -11,6 +11,7 @@ mod documents;
 mod durability;
 mod events;
 mod framing;
+mod histories;
 mod idempotency;
 mod lease;
 mod limits;
