@@ -66,6 +66,11 @@ api: build ## attack the API with what its own description allows and forbids
 fuzz-api: ## the same for TIME (600) seconds per store, otherwise each time
 	@FUZZ_SECONDS=$${TIME:-600} $(MAKE) --no-print-directory api
 
+fuzz-wire: build ## send what is nearly HTTP on COUNT (100000) connections, to the server and through nginx
+	@$(env) scripts/native.sh $(module) >/dev/null && \
+	  WIRE_CONNECTIONS=$${COUNT:-100000} WIRE_SEED=$${SEED:-$$(date +%s)} \
+	  cargo e2e --locked --test e2e wire -- --nocapture --test-threads 1
+
 test-browser: build ## run the tests of the web page in a browser; pictures go to SCREENSHOTS
 	@$(env) chromium=$$(scripts/tool.sh chromium) && axe=$$(scripts/tool.sh axe-core) && \
 	  scripts/native.sh $(module) >/dev/null && \

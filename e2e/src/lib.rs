@@ -17,6 +17,7 @@ mod postgres;
 mod protocol;
 mod proxy;
 mod server;
+mod strict;
 
 pub use client::{Client, Response};
 pub use description::{Description, Part};
@@ -26,3 +27,4 @@ pub use paths::{native_module, plain_module, repository, tool};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use proxy::{Cut, Proxy};
 pub use server::{Builder, Exit, Server, wait_until};
+pub use strict::{Lines, Reading, Rest, Seen, read_strictly};

@@ -29,3 +29,4 @@ mod structure;
 mod survival;
 mod tls;
 mod transfer;
+mod wire;
