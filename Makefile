@@ -66,6 +66,11 @@ api: build ## attack the API with what its own description allows and forbids
 fuzz-api: ## the same for TIME (600) seconds per store, otherwise each time
 	@FUZZ_SECONDS=$${TIME:-600} $(MAKE) --no-print-directory api
 
+fuzz-wire: build ## send what is nearly HTTP on COUNT (100000) connections, to the server and through nginx
+	@$(env) scripts/native.sh $(module) >/dev/null && \
+	  WIRE_CONNECTIONS=$${COUNT:-100000} WIRE_SEED=$${SEED:-$$(date +%s)} \
+	  cargo e2e --locked --test e2e wire -- --nocapture --test-threads 1
+
 test-browser: build ## run the tests of the web page in a browser; pictures go to SCREENSHOTS
 	@$(env) chromium=$$(scripts/tool.sh chromium) && axe=$$(scripts/tool.sh axe-core) && \
 	  scripts/native.sh $(module) >/dev/null && \
@@ -82,6 +87,10 @@ crash: build ## kill the server ROUNDS (200) times under load and look for lost 
 
 crash-images: setup ## open what power cuts and disk faults leave behind, for TIME (600) seconds
 	@scripts/crash-images.sh $${TIME:-600} $${SEED:-}
+
+model-api: build ## hold random histories of the API against what it promises, TIME (600) seconds per store
+	@$(env) scripts/native.sh $(module) >/dev/null && HISTORY_SECONDS=$${TIME:-600} \
+	  cargo e2e --locked --test e2e histories::what -- --nocapture --test-threads 1
 
 model: setup ## walk more interleavings of processes that want the same file, for some minutes
 	@$(env) cargo test --locked --release --package file_lease --target host-tuple -- --ignored --nocapture

@@ -52,6 +52,16 @@ impl Response {
     }
 }
 
+/// A request with a `Host` header and these `headers`.
+fn request(method: &str, target: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
+    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: test\r\n");
+    for header in headers {
+        head += header;
+        head += "\r\n";
+    }
+    [head.as_bytes(), b"\r\n", body].concat()
+}
+
 impl Client {
     /// Connects.
     pub fn connect(address: SocketAddr) -> Self {
@@ -110,17 +120,9 @@ impl Client {
 
     /// Sends a request with a `Host` header, further `headers`, and a body if there is one.
     pub fn send_request(&mut self, method: &str, target: &str, headers: &[&str], body: &[u8]) {
-        let mut bytes = format!("{method} {target} HTTP/1.1\r\nHost: test\r\n").into_bytes();
-        for header in headers {
-            bytes.extend_from_slice(header.as_bytes());
-            bytes.extend_from_slice(b"\r\n");
-        }
-        if !body.is_empty() {
-            bytes.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
-        }
-        bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(body);
-        self.send(bytes);
+        let length = format!("Content-Length: {}", body.len());
+        let length: &[&str] = if body.is_empty() { &[] } else { &[&length] };
+        self.send(request(method, target, &[headers, length].concat(), body));
     }
 
     /// Sends a request and reads the answer to it.
@@ -145,12 +147,22 @@ impl Client {
         self.request("POST", target, &[], body.as_ref())
     }
 
+    /// Connects, if the server accepts.
+    pub fn try_connect(address: SocketAddr) -> Option<Self> {
+        TcpStream::connect(address).ok().map(Self::new)
+    }
+
     /// Sends a request and reads the answer, if the server lives long enough.
-    pub fn try_request(&mut self, method: &str, target: &str, body: &[u8]) -> Option<Response> {
-        let length = body.len();
-        let head =
-            format!("{method} {target} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n");
-        self.stream.write_all(&[head.as_bytes(), body].concat()).ok()?;
+    pub fn try_request(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[&str],
+        body: &[u8],
+    ) -> Option<Response> {
+        let length = format!("Content-Length: {}", body.len());
+        let bytes = request(method, target, &[headers, &[&length]].concat(), body);
+        self.stream.write_all(&bytes).ok()?;
         loop {
             if let Some(response) = self.take_response() {
                 return Some(response);

@@ -19,6 +19,15 @@ tool_cargo_cyclonedx() { from_crates_io cargo-cyclonedx 0.5.7; }
 # Checks licences, sources and advisories of crates. What it costs to build is more than what it costs to run.
 tool_cargo_deny() { on_path cargo-deny 2>/dev/null || from_crates_io cargo-deny 0.20.2 --debug --no-default-features; }
 
+# What stands in front of the server in the tests of what both read of the same bytes.
+tool_nginx() {
+  if ! command -v apt-get >/dev/null; then
+    on_path nginx
+    return
+  fi
+  from_debian trixie "" nginx-light && debian_script "$dir/usr/bin/nginx" sbin/nginx
+}
+
 # The load of bench and of the matrix.
 tool_wrk() { from_debian forky "wrk" wrk; }
 

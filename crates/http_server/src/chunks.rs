@@ -1,23 +1,38 @@
 //! A second look at the framing of chunked bodies (RFC 9112, section 7.1).
 //!
-//! hyper takes a chunk's size line without a single digit for a size of zero. A proxy in front may take it for something
-//! else, and see another end of the request. So the connection is closed after such a request.
+//! hyper takes a chunk's size line without a single digit for a size of zero, takes any bytes for an extension, and skips
+//! whatever comes between the last chunk and an empty line, be it trailers or not. A proxy in front may see another end of
+//! such a request. So the connection is closed after it.
 
 /// The framing of one body, as far as it has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Chunks {
-    /// In a size line, before its end or its extension.
+    /// Before the first digit of a size.
     #[default]
     SizeBegins,
-    /// The same, behind at least one digit.
+    /// Behind at least one digit.
     Size(u64),
-    /// Behind the size, where nothing counts before the end of the line.
+    /// In white space behind the size.
+    Space(u64),
+    /// In an extension.
     Extension(u64),
+    /// Behind the CR of a size line.
+    SizeEnds(u64),
     /// In the chunk's bytes and the line end behind them: so many are left.
     Data(u64),
-    /// Behind the size line of the last chunk.
-    Last,
-    /// A size line is not as it must be.
+    /// At the beginning of a trailer, or of the empty line behind all of them.
+    TrailerBegins,
+    /// In a trailer's name.
+    Name,
+    /// In a trailer's value.
+    Value,
+    /// Behind the CR of a trailer.
+    TrailerEnds,
+    /// Behind the CR of the empty line.
+    LastLineEnds,
+    /// Behind the body.
+    Ended,
+    /// Something is not as it must be.
     Doubtful,
 }
 
@@ -26,7 +41,7 @@ impl Chunks {
     pub fn feed(&mut self, mut bytes: &[u8]) {
         loop {
             *self = match (*self, bytes.split_first()) {
-                (Self::Last | Self::Doubtful, _) | (_, None) => return,
+                (Self::Ended | Self::Doubtful, _) | (_, None) => return,
                 (Self::Data(left), Some(_)) => {
                     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX).min(left);
                     bytes = bytes.get(usize::try_from(length).unwrap_or(0)..).unwrap_or_default();
@@ -47,22 +62,36 @@ impl Chunks {
 
     fn after(self, byte: u8) -> Self {
         let digit = char::from(byte).to_digit(16).map(u64::from);
-        match (self, byte, digit) {
-            (Self::SizeBegins, _, Some(digit)) => Self::Size(digit),
+        let is_text = byte == b'\t' || !byte.is_ascii_control();
+        match (self, byte) {
+            (Self::SizeBegins, _) => digit.map_or(Self::Doubtful, Self::Size),
             // hyper refuses what does not fit.
-            (Self::Size(size), _, Some(digit)) => {
+            (Self::Size(size), _) if let Some(digit) = digit => {
                 Self::Size(size.saturating_mul(16).saturating_add(digit))
             }
-            (Self::Size(size) | Self::Extension(size), b'\n', _) => match size {
-                0 => Self::Last,
-                size => Self::Data(size.saturating_add(2)),
-            },
-            (Self::Size(size), b'\r' | b';' | b' ' | b'\t', _) | (Self::Extension(size), ..) => {
-                Self::Extension(size)
+            (Self::Size(size) | Self::Space(size), b' ' | b'\t') => Self::Space(size),
+            (Self::Size(size) | Self::Space(size), b';') => Self::Extension(size),
+            (Self::Size(size) | Self::Space(size) | Self::Extension(size), b'\r') => {
+                Self::SizeEnds(size)
             }
+            (Self::Extension(size), _) if is_text => Self::Extension(size),
+            (Self::SizeEnds(0), b'\n') => Self::TrailerBegins,
+            (Self::SizeEnds(size), b'\n') => Self::Data(size.saturating_add(2)),
+            (Self::TrailerBegins, b'\r') => Self::LastLineEnds,
+            (Self::TrailerBegins | Self::Name, _) if is_part_of_name(byte) => Self::Name,
+            (Self::Name, b':') => Self::Value,
+            (Self::Value, b'\r') => Self::TrailerEnds,
+            (Self::Value, _) if is_text => Self::Value,
+            (Self::TrailerEnds, b'\n') => Self::TrailerBegins,
+            (Self::LastLineEnds, b'\n') => Self::Ended,
             _ => Self::Doubtful,
         }
     }
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_part_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// What came behind the end of a request's head. hyper's parser takes line ends without CR as well.
@@ -99,8 +128,9 @@ mod tests {
             "5\r\nhello\r\n0\r\n\r\n",
             "0005 ;x=\"y\"\r\nhello\r\n0;last\r\nTrailer: x\r\n\r\nGET / HTTP/1.1\r\n",
             "A\r\n0\r\n\r\n;\r\n\r\n\r\n00\r\n\r\n",
+            "0 \t;\tx = y\r\nA:\r\nB: \u{e9}\t\r\n\r\n",
         ] {
-            assert_eq!(state(body), Chunks::Last, "{body}");
+            assert_eq!(state(body), Chunks::Ended, "{body}");
         }
         assert_eq!(state("5\r\nhel"), Chunks::Data(4));
     }
@@ -111,6 +141,29 @@ mod tests {
             ["\r\n\r\n", ";x\r\n\r\n", " 0\r\n", "5\r\nhello\r\n\r\n\r\n", "-1\r\n", "0x5\r\n"]
         {
             assert!(state(body).is_doubtful(), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_extension_and_no_trailer_is_doubtful() {
+        for body in [
+            "5\nhello\r\n0\r\n\r\n",
+            "5 5\r\nhello\r\n0\r\n\r\n",
+            "5;\0\r\nhello\r\n0\r\n\r\n",
+            "5;\n\r\nhello\r\n0\r\n\r\n",
+            "5;\r;\r\nhello\r\n0\r\n\r\n",
+            "0\r\nGET / HTTP/1.1\r\n",
+            "0\r\nname\r\n\r\n",
+            "0\r\n: value\r\n\r\n",
+            "0\r\n folded: value\r\n\r\n",
+            "0\r\nname : value\r\n\r\n",
+            "0\r\nname: \0\r\n\r\n",
+            "0\r\nname: value\n\n",
+            "0\r\nname: value\r\r\n\r\n",
+            "0\r\n\n",
+            "0\r\n\r\r\n",
+        ] {
+            assert!(state(body).is_doubtful(), "{body:?}");
         }
     }
 

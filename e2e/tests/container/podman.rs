@@ -55,7 +55,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 pub fn is_healthy(address: SocketAddr) -> bool {
     TcpStream::connect(address).is_ok()
         && Client::connect(address)
-            .try_request("GET", "/health", b"")
+            .try_request("GET", "/health", &[], b"")
             .is_some_and(|answer| answer.status == 200)
 }
 

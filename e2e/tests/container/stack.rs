@@ -93,7 +93,7 @@ fn write(name: usize, stop: &AtomicBool, log: &Mutex<Log>) {
         let title = format!("{name}-{number}");
         log.lock().unwrap().asked.insert(title.clone());
         let body = json!({ "title": title }).to_string();
-        let answer = client.try_request("POST", "/api/todos", body.as_bytes());
+        let answer = client.try_request("POST", "/api/todos", &[], body.as_bytes());
         let mut log = log.lock().unwrap();
         match answer {
             Some(answer) if answer.status == 201 => {

@@ -66,7 +66,7 @@ impl Writer {
                 Some((id, None)) => ("DELETE", format!("/api/todos/{id}"), Value::Null),
             };
             let body = if body.is_null() { String::new() } else { body.to_string() };
-            let Some(answer) = client.try_request(method, &target, body.as_bytes()) else {
+            let Some(answer) = client.try_request(method, &target, &[], body.as_bytes()) else {
                 self.unanswered = Some(match change {
                     None => Unanswered::Create(title),
                     Some((id, state)) => Unanswered::Change(id, state),

@@ -272,6 +272,28 @@ fn a_chunk_without_a_size_ends_the_connection() {
 }
 
 #[test]
+fn what_is_no_trailer_ends_the_connection() {
+    let server = Server::start();
+    for (extension, trailers) in [
+        ("", "GET /hidden HTTP/1.1\r\nHost: test\r\n\r\n"),
+        ("", "name\r\n\r\n"),
+        ("", "name: \0\r\n\r\n"),
+        ("", "name: value\n\nGET /hidden HTTP/1.1\r\nHost: test\r\n\r\n"),
+        (";\0", "\r\n"),
+    ] {
+        let mut client = server.connect();
+        client.send(format!(
+            "POST /api/todos HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n\
+             d{extension}\r\n{{\"title\":\"x\"}}\r\n0\r\n{trailers}\
+             GET /livez HTTP/1.1\r\nHost: test\r\n\r\n",
+        ));
+        let response = client.response();
+        assert_eq!((response.status, response.header("connection")), (201, Some("close")));
+        client.assert_closed();
+    }
+}
+
+#[test]
 fn other_codings_than_chunked_are_not_known() {
     let server = Server::start();
     for coding in ["gzip, chunked", "chunked, chunked", "identity\r\nTransfer-Encoding: chunked"] {

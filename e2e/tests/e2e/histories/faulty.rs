@@ -1,0 +1,335 @@
+//! A small server with the API over a map in memory, and with one fault, if any: what finds faults is held against it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// What is wrong with a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Nothing,
+    /// `If-Match` is not looked at.
+    ConditionIgnored,
+    /// The condition is looked at, and the change made in a second step.
+    NotAtomic,
+    /// A change whose condition has failed is made all the same.
+    RefusedButMade,
+    /// Some reads tell the state before the latest change.
+    StaleRead,
+    /// Some lists still have what was deleted last.
+    StaleList,
+    /// Some todos get the id of the one before.
+    IdDoubled,
+    /// The id of the latest todo is given out again when it was deleted.
+    IdReused,
+    /// Ids fall now and then.
+    IdFalls,
+    /// Some changes leave the revision as it is.
+    RevisionReused,
+    /// Some keys are forgotten.
+    KeyForgotten,
+    /// A repeated key tells the todo as it is now.
+    KeyToldAnew,
+    /// A key is taken for the same whatever is sent with it.
+    KeyUnchecked,
+    /// Some changes of one field lose another one.
+    PatchForgets,
+    /// What was answered shortly before a crash is lost.
+    WriteLost,
+    /// What was changed shortly before a crash is changed again after it.
+    WriteRepeated,
+}
+
+impl Fault {
+    pub const ALL: [Self; 15] = [
+        Self::ConditionIgnored,
+        Self::NotAtomic,
+        Self::RefusedButMade,
+        Self::StaleRead,
+        Self::StaleList,
+        Self::IdDoubled,
+        Self::IdReused,
+        Self::IdFalls,
+        Self::RevisionReused,
+        Self::KeyForgotten,
+        Self::KeyToldAnew,
+        Self::KeyUnchecked,
+        Self::PatchForgets,
+        Self::WriteLost,
+        Self::WriteRepeated,
+    ];
+}
+
+#[derive(Clone)]
+struct Todo {
+    body: Value,
+    revision: u64,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    todos: BTreeMap<u64, Todo>,
+    /// What a todo was before its latest change.
+    former: BTreeMap<u64, Todo>,
+    last_id: u64,
+    deleted: Option<Todo>,
+    keys: BTreeMap<String, (Value, u64, Todo)>,
+    /// What was asked for, to be faulty now and then only.
+    count: u64,
+    /// The latest changes, to be made again.
+    latest: VecDeque<(u64, Value)>,
+}
+
+struct Shared {
+    fault: Fault,
+    state: Mutex<State>,
+    /// Former states, of 50 requests ago at least.
+    saved: Mutex<[State; 2]>,
+    connections: Mutex<Vec<TcpStream>>,
+}
+
+pub struct Faulty {
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+/// Status, entity tag and body.
+type Reply = (u16, Option<u64>, Value);
+
+impl Faulty {
+    pub fn start(fault: Fault) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Shared {
+            fault,
+            state: Mutex::default(),
+            saved: Mutex::default(),
+            connections: Mutex::default(),
+        };
+        let shared = Arc::new(shared);
+        let for_all = shared.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let shared = for_all.clone();
+                shared.connections.lock().unwrap().push(stream.try_clone().unwrap());
+                thread::spawn(move || serve(stream, &shared));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// Cuts all connections, and begins again with what is left.
+    pub fn crash(&self) {
+        let mut state = self.shared.state.lock().unwrap();
+        for connection in self.shared.connections.lock().unwrap().drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+        match self.shared.fault {
+            Fault::WriteLost => {
+                let (last_id, saved) = (state.last_id, self.shared.saved.lock().unwrap());
+                *state = State { last_id, ..saved[0].clone() };
+            }
+            Fault::WriteRepeated => {
+                for (id, change) in state.latest.clone() {
+                    state.change(id, &change, false);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn serve(mut stream: TcpStream, shared: &Shared) -> Option<()> {
+    let mut bytes = Vec::new();
+    loop {
+        let mut headers = [httparse::EMPTY_HEADER; 16];
+        let mut request = httparse::Request::new(&mut headers);
+        let mut taken = None;
+        if let Ok(httparse::Status::Complete(head)) = request.parse(&bytes) {
+            let header = |name: &str| {
+                let found = request.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
+                found.map(|h| String::from_utf8_lossy(h.value).into_owned())
+            };
+            let length = header("content-length").map_or(0, |length| length.parse().unwrap());
+            if let Some(body) = bytes.get(head..head + length) {
+                let (method, target) = (request.method?, request.path?);
+                let reply = shared.reply(method, target, header, body);
+                stream.write_all(&encode(&reply)).ok()?;
+                taken = Some(head + length);
+            }
+        }
+        if let Some(taken) = taken {
+            bytes.drain(..taken);
+            continue;
+        }
+        let mut chunk = [0; 4_096];
+        let count = stream.read(&mut chunk).ok().filter(|count| *count > 0)?;
+        bytes.extend_from_slice(&chunk[..count]);
+    }
+}
+
+fn encode((status, tag, body): &Reply) -> Vec<u8> {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let tag = tag.map_or(String::new(), |revision| format!("etag: \"f00d-{revision}\"\r\n"));
+    let length =
+        if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+    format!("HTTP/1.1 {status} X\r\ncontent-type: application/json; charset=utf-8\r\n{tag}{length}\r\n{body}")
+        .into_bytes()
+}
+
+impl Shared {
+    fn reply(
+        &self,
+        method: &str,
+        target: &str,
+        header: impl Fn(&str) -> Option<String>,
+        body: &[u8],
+    ) -> Reply {
+        let body = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let path = target.split('?').next().unwrap_or_default();
+        let id = path.strip_prefix("/api/todos/").map(|id| id.parse().unwrap());
+        let revision = |name: &str| {
+            let tag = header(name).filter(|tag| tag != "*")?;
+            tag.trim_matches('"').rsplit('-').next().map(|number| number.parse::<u64>().unwrap())
+        };
+        let mut state = self.state.lock().unwrap();
+        if state.count.is_multiple_of(50) {
+            let mut saved = self.saved.lock().unwrap();
+            saved.rotate_left(1);
+            saved[1] = state.clone();
+        }
+        state.count += 1;
+        let now_and_then = state.count.is_multiple_of(3);
+        let is = |fault: Fault| self.fault == fault;
+        let Some(id) = id else {
+            return match method {
+                "POST" => state.create(self.fault, header("idempotency-key"), body, now_and_then),
+                "DELETE" => state.delete_completed(),
+                _ => state.list(target, is(Fault::StaleList) && now_and_then),
+            };
+        };
+        let Some(todo) = state.todos.get(&id) else { return (404, None, json!({"error": "none"})) };
+        if method == "GET" {
+            let former = state.former.get(&id).filter(|_| is(Fault::StaleRead) && now_and_then);
+            let todo = former.unwrap_or(todo);
+            return match revision("if-none-match") == Some(todo.revision) {
+                true => (304, Some(todo.revision), Value::Null),
+                false => (200, Some(todo.revision), json!({ "todo": todo.body })),
+            };
+        }
+        let fails = revision("if-match").is_some_and(|only| only != todo.revision);
+        if fails && !is(Fault::ConditionIgnored) {
+            if is(Fault::RefusedButMade) {
+                state.change(id, &body, false);
+            }
+            return (412, None, json!({ "error": "another" }));
+        }
+        if is(Fault::NotAtomic) {
+            drop(state);
+            thread::sleep(Duration::from_micros(300));
+            state = self.state.lock().unwrap();
+        }
+        if method == "DELETE" {
+            state.delete(id);
+            return (204, None, Value::Null);
+        }
+        let mut change = body;
+        if is(Fault::PatchForgets) && now_and_then && change.get("description").is_none() {
+            change["description"] = "".into();
+        }
+        match state.change(id, &change, is(Fault::RevisionReused) && now_and_then) {
+            Some(todo) => (200, Some(todo.revision), json!({ "todo": todo.body })),
+            None => (404, None, json!({ "error": "none" })),
+        }
+    }
+}
+
+impl State {
+    fn create(
+        &mut self,
+        fault: Fault,
+        key: Option<String>,
+        body: Value,
+        now_and_then: bool,
+    ) -> Reply {
+        let forgets = fault == Fault::KeyForgotten && now_and_then;
+        if let Some((first, id, made)) = key.as_ref().and_then(|key| self.keys.get(key))
+            && !forgets
+        {
+            if *first != body && fault != Fault::KeyUnchecked {
+                return (422, None, json!({ "error": "another todo" }));
+            }
+            let now = self.todos.get(id).filter(|_| fault == Fault::KeyToldAnew);
+            let todo = now.unwrap_or(made);
+            return (201, Some(todo.revision), json!({ "todo": todo.body }));
+        }
+        let id = match fault {
+            Fault::IdDoubled if now_and_then => self.last_id.max(1),
+            Fault::IdReused => self.todos.keys().last().unwrap_or(&0) + 1,
+            // Those between are not given out otherwise.
+            Fault::IdFalls if now_and_then && self.last_id > 0 => self.last_id - 1,
+            Fault::IdFalls => self.last_id + 3,
+            _ => self.last_id + 1,
+        };
+        self.last_id = id.max(self.last_id);
+        let body_now = json!({
+            "id": id, "title": body["title"], "description": body["description"],
+            "completed": false, "created_at": format!("at {id}"),
+        });
+        let todo = Todo { body: body_now, revision: 1 };
+        self.todos.insert(id, todo.clone());
+        let reply = (201, Some(1), json!({ "todo": todo.body }));
+        if let Some(key) = key {
+            self.keys.insert(key, (body, id, todo));
+        }
+        reply
+    }
+
+    fn change(&mut self, id: u64, change: &Value, keeps_revision: bool) -> Option<Todo> {
+        let todo = self.todos.get_mut(&id)?;
+        let former = todo.clone();
+        for (name, value) in change.as_object()? {
+            todo.body[name] = value.clone();
+        }
+        if todo.body != former.body {
+            todo.revision += u64::from(!keeps_revision);
+            self.former.insert(id, former);
+        }
+        let todo = todo.clone();
+        self.latest.push_back((id, change.clone()));
+        if self.latest.len() > 50 {
+            self.latest.pop_front();
+        }
+        Some(todo)
+    }
+
+    fn delete(&mut self, id: u64) {
+        self.deleted = self.todos.remove(&id);
+        self.former.remove(&id);
+    }
+
+    fn delete_completed(&mut self) -> Reply {
+        let completed = self.todos.iter().filter(|(_, todo)| todo.body["completed"] == true);
+        let ids: Vec<u64> = completed.map(|(id, _)| *id).collect();
+        ids.iter().for_each(|id| self.delete(*id));
+        (200, None, json!({ "deleted": ids.len() }))
+    }
+
+    fn list(&self, target: &str, is_stale: bool) -> Reply {
+        let mut todos: Vec<_> = self.todos.values().map(|todo| &todo.body).collect();
+        todos.extend(self.deleted.as_ref().filter(|_| is_stale).map(|todo| &todo.body));
+        todos.sort_by_key(|todo| todo["id"].as_u64());
+        let parameter = |name: &str| target.split(['?', '&']).find_map(|p| p.strip_prefix(name));
+        if let Some(completed) = parameter("completed=") {
+            todos.retain(|todo| todo["completed"] == (completed == "true"));
+        }
+        let total = todos.len();
+        todos.truncate(parameter("limit=").map_or(total, |limit| limit.parse().unwrap()));
+        (200, None, json!({ "todos": todos, "total": total }))
+    }
+}
