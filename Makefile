@@ -105,6 +105,10 @@ dist-check: ## check the files in dist/
 dist-reproduce: ## build todo.wasm in two other folders and compare
 	@scripts/dist.sh reproduce
 
+bench: build ## measure the server beside a native one and PEER; CASES, RUNS and SECONDS_EACH choose
+	@$(env) cargo build --quiet --release --locked $(bench) --target host-tuple --package native && \
+	  ulimit -n "$$(ulimit -Hn)" && cargo run --quiet --locked $(bench) --target host-tuple --package harness -- bench
+
 profile: setup ## show where the processor time of PATH_AND_QUERY (/health) goes
 	@$(env) cargo build --profile profiling --locked && \
 	  cargo run --quiet --locked $(bench) --target host-tuple --package harness -- profile

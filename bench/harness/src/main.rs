@@ -1,11 +1,20 @@
-//! Measures the server: `harness profile` shows where the processor time goes.
+//! Measures the server. `harness bench` compares it with the same program compiled for the machine itself, and with
+//! another server; `harness profile` shows where its processor time goes.
 
+mod bench;
+mod cases;
+mod chart;
 mod client;
+mod database;
+mod disk;
 mod load;
+mod measure;
 mod process;
 mod profile;
 mod programs;
+mod report;
 mod settings;
+mod start;
 mod statistics;
 mod work;
 
@@ -17,6 +26,7 @@ type Failure = Box<dyn Error>;
 
 fn main() -> ExitCode {
     let done = match std::env::args().nth(1).as_deref() {
+        Some("bench") => bench::run(),
         Some("profile") => profile::run(),
         _ => Err("usage: harness bench|profile".into()),
     };

@@ -51,7 +51,7 @@ impl Runtime {
     /// # Errors
     /// It cannot be brought.
     pub fn find(tool: &str) -> Result<Self, Failure> {
-        let folder = crate::programs::tool(tool)?;
+        let folder = self::tool(tool)?;
         let text = output(Command::new(folder.join("wasmedge")).arg("--version"))?;
         let version = text.split_whitespace().skip_while(|word| *word != "version").nth(1);
         let version = version.ok_or_else(|| format!("{tool} does not tell its version: {text}"))?;

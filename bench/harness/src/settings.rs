@@ -12,7 +12,8 @@ pub struct Settings {
     pub runs: usize,
     /// `SECONDS_EACH`: how long each load lasts (2).
     pub seconds: u64,
-    /// `CASES`: what the names of cases begin with, separated by commas or spaces; all if empty.
+    /// `CASES`: names of cases, or what they begin with up to a `-`, separated by commas or spaces; all if
+    /// empty.
     pub cases: Vec<String>,
     /// `PEER`: another server's program, which takes its port from `PORT`.
     pub peer: Option<PathBuf>,
@@ -40,7 +41,11 @@ impl Settings {
 
     /// Whether the case of this name is to be measured.
     pub fn wants(&self, case: &str) -> bool {
-        self.cases.is_empty() || self.cases.iter().any(|start| case.starts_with(start.as_str()))
+        let fits = |start: &String| {
+            case.strip_prefix(start.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        self.cases.is_empty() || self.cases.iter().any(fits)
     }
 }
 
@@ -88,5 +93,7 @@ mod tests {
         assert!(with("health, post").wants("post-redb-10"));
         assert!(with("health, post").wants("health-1000"));
         assert!(!with("health, post").wants("root"));
+        assert!(with("health-10").wants("health-10"));
+        assert!(!with("health-10").wants("health-1000"));
     }
 }
