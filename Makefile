@@ -6,6 +6,7 @@ unexport CARGO_TARGET_DIR
 
 # What every recipe needs that runs cargo.
 env := . .toolchain/env &&
+bench := --manifest-path bench/Cargo.toml
 e2e := --manifest-path e2e/Cargo.toml
 universal := --manifest-path universal/Cargo.toml
 xtask := --manifest-path xtask/Cargo.toml
@@ -35,10 +36,12 @@ test: ## all checks and tests
 
 lint: setup lint-deploy lint-crates ## check formatting, clippy, crates, the API's description and the files in deploy
 	@$(env) cargo fmt --all --check
+	@$(env) cargo fmt $(bench) --all --check
 	@$(env) cargo fmt $(e2e) --check
 	@$(env) cargo fmt $(universal) --check
 	@$(env) cargo fmt $(xtask) --check
 	@$(env) cargo clippy --locked --workspace --all-targets -- -D warnings
+	@$(env) cargo clippy --locked $(bench) --target host-tuple --workspace --all-targets -- -D warnings
 	@$(env) cargo clippy --locked $(e2e) --target host-tuple --all-targets --all-features -- -D warnings
 	@$(env) cargo clippy --locked $(universal) --target host-tuple --all-targets -- -D warnings
 	@$(env) cargo clippy --locked $(xtask) --target host-tuple --all-targets -- -D warnings
@@ -53,6 +56,7 @@ lint-crates: setup ## check licences, sources and advisories of the module's cra
 unit: setup ## run the tests inside WasmEdge, and those of the tools
 	@$(env) scripts/with-postgres.sh cargo test --locked --workspace
 	@$(env) cargo test --locked --release --package file_lease --target host-tuple
+	@$(env) cargo test --locked $(bench) --target host-tuple --workspace
 	@$(env) cargo test --locked $(universal) --target host-tuple
 	@$(env) cargo test --locked $(xtask) --target host-tuple
 
@@ -113,11 +117,20 @@ dist-check: ## check the files in dist/
 dist-reproduce: ## build todo.wasm in two other folders and compare
 	@scripts/dist.sh reproduce
 
+bench: build ## measure the server beside a native one and PEER; CASES, RUNS and SECONDS_EACH choose
+	@$(env) cargo build --quiet --release --locked $(bench) --target host-tuple --package native && \
+	  ulimit -n "$$(ulimit -Hn)" && cargo run --quiet --locked $(bench) --target host-tuple --package harness -- bench
+
+profile: setup ## show where the processor time of PATH_AND_QUERY (/health) goes
+	@$(env) cargo build --profile profiling --locked && \
+	  cargo run --quiet --locked $(bench) --target host-tuple --package harness -- profile
+
 matrix: ## run the files in dist/ in every runtime, and measure
 	@scripts/matrix.sh
 
 fmt: setup ## format the sources
 	@$(env) cargo fmt --all
+	@$(env) cargo fmt $(bench) --all
 	@$(env) cargo fmt $(e2e)
 	@$(env) cargo fmt $(universal)
 	@$(env) cargo fmt $(xtask)
@@ -139,7 +152,7 @@ test-container: setup ## test the images and the stack with podman (as root)
 	@scripts/container-test.sh
 
 clean: ## remove what was built
-	rm -rf target e2e/target universal/target xtask/target dist
+	rm -rf target bench/target e2e/target universal/target xtask/target dist
 
 distclean: clean ## remove .toolchain, too
 	rm -rf .toolchain

@@ -36,7 +36,14 @@ impl Source for ProcessMetrics {
 }
 
 /// The module's linear memory.
+#[cfg(target_arch = "wasm32")]
 pub fn memory_bytes() -> usize {
     const PAGE: usize = 64 * 1024;
     core::arch::wasm32::memory_size::<0>() * PAGE
+}
+
+/// Compiled for the machine itself, as bench/native is, there is no such memory.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn memory_bytes() -> usize {
+    0
 }

@@ -31,9 +31,17 @@ pub fn listen(host: IpAddr, port: u16) -> io::Result<(TcpListener, SocketAddr)> 
     Ok((listener, SocketAddr::new(host, bound)))
 }
 
+#[cfg(target_os = "wasi")]
 fn bind(host: IpAddr, port: u16) -> io::Result<wasmedge_wasi_socket::TcpListener> {
     const NONBLOCKING: bool = true;
     wasmedge_wasi_socket::TcpListener::bind((host, port), NONBLOCKING)
+}
+
+#[cfg(not(target_os = "wasi"))]
+fn bind(host: IpAddr, port: u16) -> io::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind((host, port))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// The address that means `host` on a machine without IPv6, if there is one.

@@ -76,8 +76,11 @@ impl Resolver {
 
 fn look_up(host: &str) -> io::Result<Vec<IpAddr>> {
     // The runtime's error numbers have no texts.
-    let unknown = |_| io::Error::new(io::ErrorKind::NotFound, "the name cannot be looked up");
-    let found = wasmedge_wasi_socket::nslookup(host, "").map_err(unknown)?;
+    #[cfg(target_os = "wasi")]
+    let found = wasmedge_wasi_socket::nslookup(host, "")
+        .map_err(|_| io::Error::new(io::ErrorKind::NotFound, "the name cannot be looked up"))?;
+    #[cfg(not(target_os = "wasi"))]
+    let found: Vec<_> = std::net::ToSocketAddrs::to_socket_addrs(&(host, 0))?.collect();
     let mut addresses: Vec<_> = found.iter().map(SocketAddr::ip).collect();
     // One address comes once per type of socket.
     addresses.dedup();
