@@ -51,6 +51,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
             body_timeout: config.body_timeout,
             max_buffer_bytes: config.max_buffer_bytes,
             max_event_readers: config.max_event_readers,
+            max_requests_per_second: config.max_requests_per_second,
         },
         Rules {
             cors: Cors::new(config.cors_origins, config.api_token.is_some()),
