@@ -4,7 +4,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-/// How many requests are on their way at one time while a store is filled.
+/// How many requests are on their way at one time while a store is filled or connections are opened.
 const PIPELINE: usize = 50;
 
 /// One connection.
@@ -29,9 +29,32 @@ impl Client {
     /// # Errors
     /// The connection ends before the answer does.
     pub fn get(&mut self, path: &str) -> io::Result<u16> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        self.stream.get_mut().write_all(request.as_bytes())?;
+        self.ask(path)?;
         self.answer()
+    }
+
+    /// Opens `count` connections, each of which is used once, many at a time.
+    ///
+    /// # Errors
+    /// One of them fails.
+    pub fn open(port: u16, count: usize) -> io::Result<Vec<Self>> {
+        let mut clients = Vec::with_capacity(count);
+        while clients.len() < count {
+            let first = clients.len();
+            // Fewer than the system keeps for a server that has not accepted them yet.
+            for _ in first..count.min(first + PIPELINE) {
+                let mut client = Self::connect(port)?;
+                client.ask("/health")?;
+                clients.push(client);
+            }
+            for client in clients.iter_mut().skip(first) {
+                let status = client.answer()?;
+                if status != 200 {
+                    return Err(io::Error::other(format!("/health was answered {status}")));
+                }
+            }
+        }
+        Ok(clients)
     }
 
     /// Posts a body to `path` and returns the status of the answer, which is read to its end.
@@ -68,6 +91,11 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    fn ask(&mut self, path: &str) -> io::Result<()> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        self.stream.get_mut().write_all(request.as_bytes())
     }
 
     /// Reads one answer, and returns its status.

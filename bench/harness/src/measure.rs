@@ -93,8 +93,7 @@ impl Bench<'_> {
                 let program = self.programs.iter().find(|program| program.name == row.server);
                 row.add(|| {
                     let server = self.server(&case, program.ok_or("it is not there")?)?;
-                    let idle = (0..case.idle.unwrap_or_default()).map(|_| opened(server.port));
-                    let idle = idle.collect::<Result<Vec<_>, _>>()?;
+                    let idle = Client::open(server.port, case.idle.unwrap_or_default())?;
                     let run = self.load(&case, &server);
                     drop(idle);
                     run
@@ -213,14 +212,5 @@ impl Row {
                 Err(error) => self.failure = Some(error.to_string()),
             }
         }
-    }
-}
-
-/// A connection that was used once.
-fn opened(port: u16) -> Result<Client, Failure> {
-    let mut client = Client::connect(port)?;
-    match client.get("/health")? {
-        200 => Ok(client),
-        status => Err(format!("/health was answered {status}").into()),
     }
 }

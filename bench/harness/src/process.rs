@@ -63,7 +63,7 @@ impl Server {
         processor_time(self.id())
     }
 
-    /// Its memory that it shares with no other process, in MiB.
+    /// Its memory that is nobody else's, in MiB: see [`private_memory`].
     ///
     /// # Errors
     /// It is gone.
@@ -103,14 +103,17 @@ pub fn processor_time(id: u32) -> io::Result<Duration> {
     Ok(sum)
 }
 
-/// The memory of the process with this number that it shares with no other, in MiB.
+/// The memory of the process with this number that is nobody else's, in MiB: pages that it has written to.
+///
+/// Pages of programs and libraries as they are in their files do not count. The system can drop them, and whether they are
+/// private depends on what else is running.
 ///
 /// # Errors
 /// There is no such process.
 pub fn private_memory(id: u32) -> io::Result<f64> {
     let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup"))?;
     let kilobytes = |line: &str| line.split_whitespace().nth(1)?.parse::<f64>().ok();
-    let private = text.lines().filter(|line| line.starts_with("Private_"));
+    let private = text.lines().filter(|line| line.starts_with("Private_Dirty"));
     Ok(private.filter_map(kilobytes).sum::<f64>() / 1024.0)
 }
 
