@@ -63,16 +63,14 @@ pub struct CachedList {
 /// `GET /api/todos`
 pub async fn list(app: &Rc<App>, call: Call<'_>) -> Answer {
     match ListParameters::parse(call.query())? {
-        Some(parameters) => page(app, &parameters).await,
-        None => all(app).await,
+        Some(parameters) => page(app, &parameters, app.clock.at(call.began)).await,
+        None => all(app, app.clock.at(call.began)).await,
     }
 }
 
-async fn page(app: &Rc<App>, parameters: &ListParameters) -> Answer {
-    let now = Timestamp::now();
+async fn page(app: &Rc<App>, parameters: &ListParameters, now: Timestamp) -> Answer {
     let Page { todos, total } = app.store.find(&parameters.query).await?;
-    let mut json =
-        Json::begin(app, format!("{{\"timestamp\":\"{now}\",\"total\":{total},\"todos\":["))?;
+    let mut json = Json::begin(app, opening(now, total, "["))?;
     let mut shown = 0;
     for todo in &todos {
         if shown > 0 && json.text.len() + longest(todo) > MAX_PAGE_BYTES {
@@ -93,7 +91,7 @@ async fn page(app: &Rc<App>, parameters: &ListParameters) -> Answer {
     Ok(response)
 }
 
-async fn all(app: &Rc<App>) -> Answer {
+async fn all(app: &Rc<App>, now: Timestamp) -> Answer {
     let version = app.store.version();
     let cached = app.cached_list.borrow().clone().filter(|cached| Some(cached.version) == version);
     let list = match cached {
@@ -101,25 +99,36 @@ async fn all(app: &Rc<App>) -> Answer {
         None => {
             let Portion { todos, is_last } = app.store.list(0, MAX_TEXT_BYTES).await?;
             if !is_last {
-                return stream(app);
+                return stream(app, now);
             }
             let list = Rc::new(text(app, &todos, version.unwrap_or_default()).await?);
             *app.cached_list.borrow_mut() = version.map(|_| list.clone());
             list
         }
     };
-    let (now, total) = (Timestamp::now(), list.total);
-    let start = format!("{{\"timestamp\":\"{now}\",\"total\":{total},\"todos\":");
+    let start = opening(now, list.total, "");
     if list.json.len() <= MAX_COPIED_BYTES {
-        let text = [start.as_bytes(), &list.json, b"}"].concat();
+        let text = [&start, &*list.json, b"}"].concat();
         return Ok(json_response(StatusCode::OK, Bytes::from(text)));
     }
     let parts = [Bytes::from(start), list.json.clone(), Bytes::from_static(b"}")];
     response(app, parts, list.json.len(), list)
 }
 
+/// What a list with all its todos begins with.
+fn opening(now: Timestamp, total: usize, todos: &str) -> Vec<u8> {
+    let mut text = Vec::with_capacity(96);
+    text.extend_from_slice(b"{\"timestamp\":\"");
+    now.append_to(&mut text);
+    text.extend_from_slice(b"\",\"total\":");
+    text.extend_from_slice(itoa::Buffer::new().format(total).as_bytes());
+    text.extend_from_slice(b",\"todos\":");
+    text.extend_from_slice(todos.as_bytes());
+    text
+}
+
 async fn text(app: &App, todos: &[Rc<Todo>], version: u64) -> Result<CachedList, ApiError> {
-    let mut json = Json::begin(app, "[".to_owned())?;
+    let mut json = Json::begin(app, b"[".to_vec())?;
     for (index, todo) in todos.iter().enumerate() {
         json.push(app, todo, index > 0)?;
         json.give_way(app).await;
@@ -133,9 +142,9 @@ async fn text(app: &App, todos: &[Rc<Todo>], version: u64) -> Result<CachedList,
 ///
 /// No more of them is in memory than one piece, so the list is not of one moment: what is changed meanwhile may show or
 /// not. A todo that is there all the time is there exactly once, and `total`, at the end, is the number of those sent.
-fn stream(app: &Rc<App>) -> Answer {
+fn stream(app: &Rc<App>, now: Timestamp) -> Answer {
     let reservation = app.reserve(STREAM_BYTES)?;
-    let start = format!("{{\"timestamp\":\"{}\",\"todos\":[", Timestamp::now());
+    let start = format!("{{\"timestamp\":\"{now}\",\"todos\":[");
     let state = Some(Streaming { app: app.clone(), after: 0, total: 0, start });
     let pieces = stream::unfold(state, |state| async {
         match state?.next().await {
@@ -189,9 +198,9 @@ struct Json {
 }
 
 impl Json {
-    fn begin(app: &App, start: String) -> Result<Self, ApiError> {
+    fn begin(app: &App, start: Vec<u8>) -> Result<Self, ApiError> {
         let reservation = app.reserve(SMALL_RESPONSE_BYTES)?;
-        Ok(Self { text: start.into_bytes(), reservation, gave_way_at: 0 })
+        Ok(Self { text: start, reservation, gave_way_at: 0 })
     }
 
     /// After each piece everything else that is ready has its turn, and of all long texts only one goes on then: the store
