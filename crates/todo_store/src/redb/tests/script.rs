@@ -51,7 +51,7 @@ impl Expected {
             Step::Create(_, Some(key)) if self.keys.contains_key(key) => {}
             Step::Create(bytes, key) => {
                 let id = self.next_id.max(1);
-                self.next_id = id + 1;
+                (self.next_id, self.told) = (id + 1, id);
                 let (title, description) = (title(id).as_str().to_owned(), text(bytes, id));
                 self.todos.insert(id, State { title, description, completed: false, revision: 1 });
                 if let Some(key) = key {
@@ -112,6 +112,7 @@ pub(super) struct Run {
     pub(super) times: BTreeMap<TodoId, u64>,
     pub(super) epoch: Epoch,
     pub(super) acknowledged: usize,
+    told: TodoId,
     pub(super) failed: usize,
     /// What lies under the name at the end.
     pub(super) named: Option<Vec<u8>>,
@@ -138,6 +139,7 @@ pub(super) fn run(disk: CrashDisk, script: &[Vec<Step>]) -> Result<Run, String> 
         times: times(&store),
         epoch: store.epoch,
         acknowledged: 0,
+        told: 0,
         failed: 0,
         named: None,
     };
@@ -154,10 +156,10 @@ pub(super) fn run(disk: CrashDisk, script: &[Vec<Step>]) -> Result<Run, String> 
 impl Run {
     fn batch(&mut self, store: &RedbStore, handle: &Handle, batch: &[Step]) {
         let mut before = Expected::of(&store.todos.borrow());
-        before.told = self.expected.iter().map(|expected| expected.told).max().unwrap_or(0);
+        // The ids of todos that were not made are not told.
+        before.told = self.told;
         let mut after = before.clone();
         batch.iter().for_each(|step| after.apply(step));
-        after.told = after.next_id.max(1) - 1;
         let number = self.expected.len();
         self.expected.push(after.clone());
         handle.note(Op::Asked(number));
@@ -168,6 +170,7 @@ impl Run {
             found.told = after.told;
             assert_eq!(found, after, "{batch:?}");
             self.acknowledged += 1;
+            self.told = after.told;
             self.times = times(store);
         } else {
             found.next_id = before.next_id;
