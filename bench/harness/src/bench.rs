@@ -50,22 +50,34 @@ pub fn run() -> Result<(), Failure> {
         let names: Vec<_> = cases.iter().map(|case| case.name).collect();
         eprintln!("bench: {} ...", names.join(", "));
         outcomes.extend(bench.run(cases));
+        // What was measured so far, in case that somebody ends this.
+        write(&settings, &tables(&outcomes, &[]))?;
     }
     let mut starts = Vec::new();
     if wants_start {
         eprintln!("bench: {START} ...");
         starts = start::measure(&runtimes, &programs, settings.runs, &work)?;
     }
-    let text = format!("{}\n\n{}", machine(&settings), tables(&outcomes, &starts));
+    let text = write(&settings, &tables(&outcomes, &starts))?;
     println!("{text}");
-    let folder = repository().join("target/bench");
-    fs::write(folder.join("results.md"), &text)?;
+    let folder = folder();
     if let Some(picture) = chart::svg(&outcomes) {
         fs::write(folder.join("performance.svg"), picture)?;
     }
     eprintln!("bench: the tables and the picture are in {}", folder.display());
     let failures = failures(&outcomes, &starts);
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+}
+
+fn folder() -> PathBuf {
+    repository().join("target/bench")
+}
+
+/// Writes `tables` with what they depend on, and returns the same.
+fn write(settings: &Settings, tables: &str) -> Result<String, Failure> {
+    let text = format!("{}\n\n{tables}", machine(settings));
+    fs::write(folder().join("results.md"), &text)?;
+    Ok(text)
 }
 
 fn programs(settings: &Settings, runtimes: &[Runtime]) -> Result<Vec<Program>, Failure> {
