@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use crate::Failure;
-use crate::cases::{CASES, Case, Place, START};
+use crate::cases::{CASES, Case, START};
 use crate::chart;
 use crate::database::Database;
 use crate::load::Wrk;
@@ -36,8 +36,7 @@ pub fn run() -> Result<(), Failure> {
     let runtimes =
         RUNTIMES.iter().map(|tool| Runtime::find(tool)).collect::<Result<Vec<_>, _>>()?;
     let programs = programs(&settings, &runtimes)?;
-    let needs_database = cases.iter().any(|case| case.place == Place::Database);
-    let database = if needs_database { Some(Database::start()?) } else { None };
+    let database = Database::for_cases(&cases)?;
     let bench = Bench {
         programs: &programs,
         settings: &settings,
