@@ -8,6 +8,7 @@ use crate::Failure;
 use crate::cases::{CASES, Case, START};
 use crate::chart;
 use crate::database::Database;
+use crate::documents;
 use crate::load::Wrk;
 use crate::measure::Bench;
 use crate::programs::{Program, Runtime, plain_module, tool};
@@ -56,15 +57,22 @@ pub fn run() -> Result<(), Failure> {
         starts = start::measure(&runtimes, &programs, settings.runs, &work)?;
     }
     let text = format!("{}\n\n{}", machine(&settings), tables(&outcomes, &starts));
-    println!("{text}");
+    print!("{text}");
     let folder = repository().join("target/bench");
     fs::write(folder.join("results.md"), &text)?;
-    if let Some(picture) = chart::svg(&outcomes) {
+    let picture = chart::svg(&outcomes);
+    if let Some(picture) = &picture {
         fs::write(folder.join("performance.svg"), picture)?;
     }
     eprintln!("bench: the tables and the picture are in {}", folder.display());
     let failures = failures(&outcomes, &starts);
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+    if !failures.is_empty() {
+        return Err(failures.join("\n").into());
+    }
+    if settings.updates_docs {
+        documents::update(&text, picture.as_deref())?;
+    }
+    Ok(())
 }
 
 fn programs(settings: &Settings, runtimes: &[Runtime]) -> Result<Vec<Program>, Failure> {
