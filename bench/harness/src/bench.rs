@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use crate::Failure;
-use crate::cases::{CASES, Case, Place, START};
+use crate::cases::{CASES, Case, START};
 use crate::chart;
 use crate::database::Database;
+use crate::documents;
 use crate::load::Wrk;
 use crate::measure::Bench;
 use crate::programs::{Program, Runtime, plain_module, tool};
@@ -36,8 +37,7 @@ pub fn run() -> Result<(), Failure> {
     let runtimes =
         RUNTIMES.iter().map(|tool| Runtime::find(tool)).collect::<Result<Vec<_>, _>>()?;
     let programs = programs(&settings, &runtimes)?;
-    let needs_database = cases.iter().any(|case| case.place == Place::Database);
-    let database = if needs_database { Some(Database::start()?) } else { None };
+    let database = Database::for_cases(&cases)?;
     let bench = Bench {
         programs: &programs,
         settings: &settings,
@@ -59,14 +59,21 @@ pub fn run() -> Result<(), Failure> {
         starts = start::measure(&runtimes, &programs, settings.runs, &work)?;
     }
     let text = write(&settings, &tables(&outcomes, &starts))?;
-    println!("{text}");
+    print!("{text}");
     let folder = folder();
-    if let Some(picture) = chart::svg(&outcomes) {
+    let picture = chart::svg(&outcomes);
+    if let Some(picture) = &picture {
         fs::write(folder.join("performance.svg"), picture)?;
     }
     eprintln!("bench: the tables and the picture are in {}", folder.display());
     let failures = failures(&outcomes, &starts);
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+    if !failures.is_empty() {
+        return Err(failures.join("\n").into());
+    }
+    if settings.updates_docs {
+        documents::update(&text, picture.as_deref())?;
+    }
+    Ok(())
 }
 
 fn folder() -> PathBuf {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::Failure;
+use crate::cases::{Case, Place};
 use crate::process::output;
 use crate::programs::tool;
 use crate::settings::repository;
@@ -17,11 +18,16 @@ pub struct Database {
 }
 
 impl Database {
-    /// Starts it.
+    /// Starts it if one of the cases needs it.
     ///
     /// # Errors
     /// `scripts/with-postgres.sh` fails.
-    pub fn start() -> Result<Self, Failure> {
+    pub fn for_cases(cases: &[Case]) -> Result<Option<Self>, Failure> {
+        let is_needed = cases.iter().any(|case| case.place == Place::Database);
+        is_needed.then(Self::start).transpose()
+    }
+
+    fn start() -> Result<Self, Failure> {
         let psql = tool("postgresql")?.join("psql");
         // It tells where it is, and ends when nobody holds the other end of its input any more.
         let mut child = Command::new(repository().join("scripts/with-postgres.sh"))

@@ -7,6 +7,7 @@ mod chart;
 mod client;
 mod database;
 mod disk;
+mod documents;
 mod load;
 mod measure;
 mod process;

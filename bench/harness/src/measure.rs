@@ -157,7 +157,10 @@ impl Bench<'_> {
     }
 
     /// A server with as many todos as the case asks for.
-    fn server(&self, case: &Case, program: &Program) -> Result<Server, Failure> {
+    ///
+    /// # Errors
+    /// It does not start, or does not take the todos.
+    pub fn server(&self, case: &Case, program: &Program) -> Result<Server, Failure> {
         let data;
         let store = match case.place {
             Place::Memory => Store::Memory,
@@ -178,7 +181,11 @@ impl Bench<'_> {
         if is_empty { database.emptied() } else { Ok(database.url()) }
     }
 
-    fn load(&self, case: &Case, server: &Server) -> Result<Run, Failure> {
+    /// Puts the case's load on a server.
+    ///
+    /// # Errors
+    /// An answer is not what it should be, or a socket fails.
+    pub fn load(&self, case: &Case, server: &Server) -> Result<Run, Failure> {
         // wrk tells failures from successes, but not one success from another.
         let mut client = Client::connect(server.port)?;
         let status =

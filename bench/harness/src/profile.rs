@@ -13,11 +13,14 @@ use std::time::Duration;
 use wasmparser::{KnownCustom, Name, Parser, Payload};
 
 use crate::Failure;
+use crate::cases::{CASES, Case};
 use crate::client::Client;
-use crate::load::{Sample, Wrk};
+use crate::database::Database;
+use crate::load::Wrk;
+use crate::measure::Bench;
 use crate::process::{Server, output};
-use crate::programs::{Program, Runtime, Store, tool};
-use crate::settings::{number, repository, text};
+use crate::programs::{Program, Runtime, tool};
+use crate::settings::{Settings, number, repository, text};
 use crate::work::WorkFolder;
 
 /// How many functions are listed.
@@ -26,65 +29,67 @@ const FUNCTIONS: usize = 25;
 /// How long a program needs to begin to watch.
 const ATTACHES: Duration = Duration::from_millis(500);
 
-/// What is asked for, and how.
-struct Request {
-    path: String,
-    is_post: bool,
-    todos: usize,
-    connections: usize,
-    seconds: u64,
-}
-
-/// Profiles the server in the newest WasmEdge. Settings: `PATH_AND_QUERY` (`/health`), `METHOD` (`GET`; or `POST`),
-/// `TODOS` that are there before (2), `STORE` (`memory`; or `redb`), `CONNECTIONS` (10), `SECONDS_EACH` (3).
+/// Profiles the server in the newest WasmEdge. Settings: `CASE` ([`CASES`] has the names; `health-10`), and
+/// `PATH_AND_QUERY` and `CONNECTIONS` in place of the case's own, `SECONDS_EACH` (3).
 ///
 /// # Errors
 /// perf or strace is not there, or may not look at other processes; the server fails.
 pub fn run() -> Result<(), Failure> {
-    let path = Some(text("PATH_AND_QUERY")).filter(|path| !path.is_empty());
-    let request = Request {
-        is_post: text("METHOD") == "POST",
-        path: path.unwrap_or_else(|| "/health".to_owned()),
-        todos: number("TODOS", 2)?,
-        connections: number("CONNECTIONS", 10)?,
-        seconds: number("SECONDS_EACH", 3)?,
-    };
+    let case = case()?;
+    let settings = Settings { seconds: number("SECONDS_EACH", 3)?, ..Settings::from_env()? };
     let work = WorkFolder::new()?;
     let wrk = Wrk::new(tool("wrk")?.join("wrk"), work.path())?;
     let runtime = Runtime::find("wasmedge-0.17")?;
     let module = repository().join("target/wasm32-wasip1/profiling/todo.wasm");
     let library = library(&runtime, &module)?;
     let names = names(&fs::read(&module)?)?;
+    let database = Database::for_cases(&[case])?;
+    let programs = [Program::module(format!("WasmEdge {}", runtime.version), &runtime, library)];
+    let bench = Bench {
+        programs: &programs,
+        settings: &settings,
+        wrk: &wrk,
+        work: &work,
+        database: database.as_ref(),
+    };
+    let server = bench.server(&case, &programs[0])?;
+    let idle = Client::open(server.port, case.idle.unwrap_or_default())?;
 
-    let data = work.folder("data")?;
-    let store = if text("STORE") == "redb" { Store::Folder(&data) } else { Store::Memory };
-    let name = format!("WasmEdge {}", runtime.version);
-    let server = Program::module(name, &runtime, library).start(store, work.path())?;
-    Client::connect(server.port)?.fill(request.todos.saturating_sub(2))?;
-
-    let before = server.processor_time()?;
-    let sample = request.load(&wrk, &server)?;
-    let cost = (server.processor_time()? - before).as_secs_f64() * 1e6 / sample.requests;
-    let method = if request.is_post { "POST" } else { "GET" };
+    let run = bench.load(&case, &server)?;
     println!(
-        "{method} {}, {} connections, WasmEdge {}: {:.0} requests/s, {cost:.1} µs CPU per request",
-        request.path, request.connections, runtime.version, sample.rate
+        "{} {}, {} connections, WasmEdge {}: {:.0} requests/s, {:.1} µs CPU per request",
+        if case.is_post { "POST" } else { "GET" },
+        case.path,
+        case.connections,
+        runtime.version,
+        run.sample.rate,
+        run.cost.map_or(0.0, |cost| cost.0)
     );
     println!("\nSystem calls per request (counted by strace, which slows them down):\n");
-    print!("{}", system_calls(&request, &wrk, &server, work.path())?);
+    print!("{}", system_calls(&bench, &case, &server)?);
     let data = work.path().join("perf.data");
-    record(&request, &wrk, &server, &data)?;
+    record(&bench, &case, &server, &data)?;
     println!("\nShares of the processor time, in %:\n");
     print!("{}", shares(&report(&data, "dso")?));
     println!("\nThe {FUNCTIONS} functions that take most of it, in %:\n");
     print!("{}", functions(&report(&data, "dso,symbol")?, &names));
+    drop(idle);
     Ok(())
 }
 
-impl Request {
-    fn load(&self, wrk: &Wrk, server: &Server) -> Result<Sample, Failure> {
-        wrk.run(server.port, &self.path, self.is_post, self.connections, self.seconds)
-    }
+fn case() -> Result<Case, Failure> {
+    let name = Some(text("CASE")).filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| CASES[0].name.to_owned());
+    let Some(case) = CASES.iter().find(|case| case.name == name) else {
+        let names: Vec<_> = CASES.iter().map(|case| case.name).collect();
+        return Err(format!("CASE={name} is none of {}", names.join(", ")).into());
+    };
+    let path = match text("PATH_AND_QUERY") {
+        path if path.is_empty() => case.path,
+        // It lives as long as the program.
+        path => path.leak(),
+    };
+    Ok(Case { path, connections: number("CONNECTIONS", case.connections)?, ..*case })
 }
 
 /// The module as a shared library, compiled if it is not there yet.
@@ -120,13 +125,8 @@ fn names(module: &[u8]) -> Result<HashMap<u32, String>, Failure> {
 }
 
 /// Lines with the calls per request, the most frequent ones first.
-fn system_calls(
-    request: &Request,
-    wrk: &Wrk,
-    server: &Server,
-    work: &Path,
-) -> Result<String, Failure> {
-    let table = work.join("strace");
+fn system_calls(bench: &Bench<'_>, case: &Case, server: &Server) -> Result<String, Failure> {
+    let table = bench.work.path().join("strace");
     let mut strace = Command::new("strace")
         .args(["-f", "-c", "-U", "name,calls", "-o"])
         .arg(&table)
@@ -135,14 +135,14 @@ fn system_calls(
         .spawn()
         .map_err(|error| format!("cannot run strace: {error}"))?;
     sleep(ATTACHES);
-    let sample = request.load(wrk, server);
+    let run = bench.load(case, server);
     // Not `kill`: it has to write its table.
     output(Command::new("kill").args(["-INT", &strace.id().to_string()]))?;
     strace.wait()?;
-    let sample = sample?;
+    let run = run?;
     let text = fs::read_to_string(&table)
         .map_err(|error| format!("strace may not look at the server: {error}"))?;
-    Ok(calls(&text, sample.requests))
+    Ok(calls(&text, run.sample.requests))
 }
 
 fn calls(table: &str, requests: f64) -> String {
@@ -158,23 +158,19 @@ fn calls(table: &str, requests: f64) -> String {
 }
 
 /// Records where the server is, 997 times per second of processor time.
-fn record(request: &Request, wrk: &Wrk, server: &Server, data: &Path) -> Result<(), Failure> {
+fn record(bench: &Bench<'_>, case: &Case, server: &Server, data: &Path) -> Result<(), Failure> {
+    let seconds = bench.settings.seconds;
     let mut perf = Command::new("perf")
         // Not the processor's counters, which virtual machines may not have.
         .args(["record", "-q", "-e", "cpu-clock", "-F", "997", "-p", &server.id().to_string()])
         .arg("-o")
         .arg(data)
-        .args(["--", "sleep", &request.seconds.to_string()])
+        .args(["--", "sleep", &seconds.to_string()])
         .spawn()
         .map_err(|error| format!("cannot run perf: {error}"))?;
-    let load = wrk
-        .command(
-            server.port,
-            &request.path,
-            request.is_post,
-            request.connections,
-            request.seconds + 1,
-        )
+    let load = bench
+        .wrk
+        .command(server.port, case.path, case.is_post, case.connections, seconds + 1)
         .output();
     let status = perf.wait()?;
     load?;

@@ -17,6 +17,8 @@ pub struct Settings {
     pub cases: Vec<String>,
     /// `PEER`: another server's program, which takes its port from `PORT`.
     pub peer: Option<PathBuf>,
+    /// `UPDATE_DOCS`: the results in the documents are written anew.
+    pub updates_docs: bool,
 }
 
 impl Settings {
@@ -30,6 +32,7 @@ impl Settings {
             seconds: number("SECONDS_EACH", 2)?,
             cases: words(&text("CASES")),
             peer: Some(text("PEER")).filter(|peer| !peer.is_empty()).map(PathBuf::from),
+            updates_docs: !text("UPDATE_DOCS").is_empty(),
         };
         match &settings.peer {
             Some(peer) if !peer.is_file() => {
@@ -88,7 +91,13 @@ mod tests {
 
     #[test]
     fn cases_are_chosen_by_the_start_of_their_names() {
-        let with = |list: &str| Settings { runs: 1, seconds: 1, cases: words(list), peer: None };
+        let with = |list: &str| Settings {
+            runs: 1,
+            seconds: 1,
+            cases: words(list),
+            peer: None,
+            updates_docs: false,
+        };
         assert!(with("").wants("health-10"));
         assert!(with("health, post").wants("post-redb-10"));
         assert!(with("health, post").wants("health-1000"));
