@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::*;
 use http_server::Service;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, HttpBody as _};
 use hyper::{Body, Response};
 use serde_json::json;
 use todo::http::{App, RequestLimits};
@@ -62,6 +62,20 @@ fn a_long_list_is_streamed_whole() {
             list["todos"].as_array().unwrap().iter().map(|t| t["id"].clone()).collect();
         assert_eq!(ids, (1..=302).map(|id| json!(id)).collect::<Vec<_>>());
         assert_eq!(list["total"], 302);
+    });
+}
+
+/// It would be sent on its own and wait 40 ms for an acknowledgement.
+#[test]
+fn nothing_short_follows_the_text_of_a_long_list() {
+    run(async {
+        let app = app_with(store_of_long_todos(10).await, None, LIMITS);
+        let mut body = app.clone().call(request("GET", "/api/todos", ""), None).await.into_body();
+        let mut parts = Vec::new();
+        while let Some(part) = body.data().await {
+            parts.push(part.unwrap().len());
+        }
+        assert!(parts.last().is_some_and(|last| *last > 16 * 1024), "{parts:?}");
     });
 }
 

@@ -52,7 +52,7 @@ const MAX_JSON_FRAME: usize = 200;
 /// What a stream takes: what is on the way to the client, and the piece that is made.
 const STREAM_BYTES: usize = RESPONSE_BUFFER_BYTES + 4 * PIECE_BYTES;
 
-/// All todos as a JSON array, as of some version of the store.
+/// All todos as a JSON array and the end of the object that it is in, as of some version of the store.
 pub struct CachedList {
     version: u64,
     total: usize,
@@ -108,10 +108,10 @@ async fn all(app: &Rc<App>, now: Timestamp) -> Answer {
     };
     let start = opening(now, list.total, "");
     if list.json.len() <= MAX_COPIED_BYTES {
-        let text = [&start, &*list.json, b"}"].concat();
+        let text = [&*start, &list.json].concat();
         return Ok(json_response(StatusCode::OK, Bytes::from(text)));
     }
-    let parts = [Bytes::from(start), list.json.clone(), Bytes::from_static(b"}")];
+    let parts = [Bytes::from(start), list.json.clone()];
     response(app, parts, list.json.len(), list)
 }
 
@@ -133,7 +133,7 @@ async fn text(app: &App, todos: &[Rc<Todo>], version: u64) -> Result<CachedList,
         json.push(app, todo, index > 0)?;
         json.give_way(app).await;
     }
-    json.text.push(b']');
+    json.text.extend_from_slice(b"]}");
     let (json, reservation) = json.finish();
     Ok(CachedList { version, total: todos.len(), json, _reservation: reservation })
 }
