@@ -2,6 +2,7 @@
 //!
 //! [`SETTINGS`] is the one table: values are parsed, `--help` is written and the documentation is compared with it.
 
+mod api;
 mod reader;
 mod settings;
 

@@ -13,8 +13,8 @@ use telemetry::metrics::Metrics;
 use telemetry::output::LogMetrics;
 use todo::access_log::AccessLog;
 use todo::cli::{self, Command, EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE};
-use todo::config::{Config, Secret};
-use todo::http::{App, Authorization, Cors, RequestLimits, Rules, TrustedProxies};
+use todo::config::Config;
+use todo::http::App;
 use todo::process::ProcessMetrics;
 use todo::transfer;
 use todo_store::{AnyStore, Location, Store as _, StoreOptions};
@@ -113,8 +113,8 @@ async fn serve(config: Config, location: Location) -> ExitCode {
         access_log.clone(),
         tasks.clone(),
         metrics,
-        request_limits(&config),
-        rules(&config),
+        config.request_limits(),
+        config.rules(),
     );
     // A tenth of the connections is left when it is time to look for another server.
     let nearly_all = config.max_connections - config.max_connections / 10;
@@ -159,26 +159,6 @@ fn limits(config: &Config) -> Limits {
         head_timeout: config.head_timeout,
         idle_timeout: config.idle_timeout,
         write_timeout: config.write_timeout,
-    }
-}
-
-fn request_limits(config: &Config) -> RequestLimits {
-    RequestLimits {
-        max_head_bytes: config.max_head_bytes,
-        max_body_bytes: config.max_body_bytes,
-        body_timeout: config.body_timeout,
-        max_buffer_bytes: config.max_buffer_bytes,
-        max_event_readers: config.max_event_readers,
-        max_requests_per_second: config.max_requests_per_second,
-    }
-}
-
-fn rules(config: &Config) -> Rules {
-    let token = config.api_token.clone().map(|Secret(token)| token);
-    Rules {
-        cors: Cors::new(config.cors_origins.clone(), token.is_some()),
-        authorization: Authorization::new(token, config.metrics_need_token),
-        proxies: TrustedProxies::new(config.trusted_proxies.clone()),
     }
 }
 

@@ -18,7 +18,7 @@ use telemetry::metrics::Metrics;
 use telemetry::output::LogMetrics;
 use todo::access_log::AccessLog;
 use todo::config::Config;
-use todo::http::{App, Authorization, Cors, RequestLimits, Rules, TrustedProxies};
+use todo::http::App;
 use todo::process::ProcessMetrics;
 use todo_store::{AnyStore, Location, Store as _, StoreOptions};
 use tokio::net::{TcpListener, TcpStream};
@@ -45,22 +45,8 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         access_log.clone(),
         Tasks::default(),
         metrics,
-        RequestLimits {
-            max_head_bytes: config.max_head_bytes,
-            max_body_bytes: config.max_body_bytes,
-            body_timeout: config.body_timeout,
-            max_buffer_bytes: config.max_buffer_bytes,
-            max_event_readers: config.max_event_readers,
-            max_requests_per_second: config.max_requests_per_second,
-        },
-        Rules {
-            cors: Cors::new(config.cors_origins, config.api_token.is_some()),
-            authorization: Authorization::new(
-                config.api_token.map(|token| token.0),
-                config.metrics_need_token,
-            ),
-            proxies: TrustedProxies::new(config.trusted_proxies),
-        },
+        config.request_limits(),
+        config.rules(),
     ));
     spawn_local(async move { access_log.run().await });
     let listener = TcpListener::bind((config.host, config.port)).await?;
