@@ -65,6 +65,32 @@ fn three_servers_lose_no_update() {
 }
 
 #[test]
+fn a_page_and_its_total_are_of_one_moment() {
+    let database = Postgres::start();
+    let servers = [0; 2].map(|_| on(&database).start());
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut client = servers[1].connect();
+            let mut lengths = BTreeSet::new();
+            for _ in 0..1_000 {
+                let page = client.get("/api/todos?limit=1&offset=2").json();
+                let length = page["todos"].as_array().unwrap().len();
+                assert_eq!(page["total"], 2 + length, "{page}");
+                lengths.insert(length);
+            }
+            lengths
+        });
+        let mut client = servers[0].connect();
+        while !reader.is_finished() {
+            let id = create(&servers[0], "there and gone");
+            let deleted = client.request("DELETE", &format!("/api/todos/{id}"), &[], b"");
+            assert_eq!(deleted.status, 204);
+        }
+        assert_eq!(reader.join().unwrap(), BTreeSet::from([0, 1]), "it came and went meanwhile");
+    });
+}
+
+#[test]
 fn three_servers_give_out_each_id_once_and_see_each_others_changes_at_once() {
     let database = Postgres::start();
     let servers = [0; 3].map(|_| on(&database).start());

@@ -91,12 +91,17 @@ pub(super) static LIST: Sql = read_many(
     &[INT, INT, INT],
 );
 
-/// A page: `$3` is the limit or null, `$4` the offset, `$5` the bytes to give.
+/// A page: `$3` is the limit or null, `$4` the offset, `$5` the bytes to give. The last column is how many todos the filter
+/// lets through: of one statement, so that it fits the page. Without a todo there is one row, with this number alone.
 macro_rules! page {
     ($order:literal) => {
         read_many(
             concat!(
                 "SELECT ",
+                columns!(),
+                ", total FROM (SELECT count(*) AS total FROM todos WHERE ",
+                filter!(),
+                ") AS counted LEFT JOIN (SELECT ",
                 columns!(),
                 " FROM (SELECT ",
                 columns!(),
@@ -114,7 +119,7 @@ macro_rules! page {
                 filter!(),
                 " ORDER BY ",
                 $order,
-                " LIMIT $3 OFFSET $4) AS page) AS sized WHERE before < $5 ORDER BY ",
+                " LIMIT $3 OFFSET $4) AS page) AS sized WHERE before < $5) AS todos ON true ORDER BY ",
                 $order,
             ),
             &[BOOL, TEXT, INT, INT, INT],
@@ -126,10 +131,6 @@ pub(super) static PAGE_BY_ID: Sql = page!("id");
 pub(super) static PAGE_BY_ID_DESCENDING: Sql = page!("id DESC");
 pub(super) static PAGE_BY_TITLE: Sql = page!("title COLLATE \"C\", id");
 pub(super) static PAGE_BY_TITLE_DESCENDING: Sql = page!("title COLLATE \"C\" DESC, id DESC");
-
-/// How many todos the filter lets through.
-pub(super) static TOTAL: Sql =
-    read(concat!("SELECT count(*) FROM todos WHERE ", filter!()), &[BOOL, TEXT]);
 
 /// How many todos are open and completed.
 pub(super) static COUNT: Sql = read(
