@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures_util::future::LocalBoxFuture;
 use http_server::{Limits, ServerMetrics, Tasks};
 use telemetry::log::{self, Format};
 use telemetry::metrics::Metrics;
@@ -37,15 +38,14 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(EX_SOFTWARE, error),
     };
-    let tasks = LocalSet::new();
-    match command {
-        Command::Backup(file) => tasks.block_on(&runtime, back_up(location, file)),
-        Command::Check => tasks.block_on(&runtime, check(location)),
-        Command::Export | Command::Import => {
-            tasks.block_on(&runtime, move_todos(command, config, location))
-        }
-        _ => tasks.block_on(&runtime, serve(config, location)),
-    }
+    // Boxed, so that tokio's loop is in the module once and not once for each.
+    let work: LocalBoxFuture<'_, ExitCode> = match command {
+        Command::Backup(file) => Box::pin(back_up(location, file)),
+        Command::Check => Box::pin(check(location)),
+        Command::Export | Command::Import => Box::pin(move_todos(command, config, location)),
+        _ => Box::pin(serve(config, location)),
+    };
+    LocalSet::new().block_on(&runtime, work)
 }
 
 /// Finds out whether a start would find a store that it can use.
