@@ -70,6 +70,12 @@ impl Profile {
     /// Puts this process and all that it starts under the filter, for ever. Panics if the kernel does not take it.
     pub fn apply(&self, refusal: Refusal) {
         assert_eq!(self.0["defaultAction"], "SCMP_ACT_ERRNO");
+        let without = self.entries("SCMP_ACT_ALLOW").filter(|entry| conditions(entry).is_none());
+        let free: BTreeSet<_> = without.flat_map(names).collect();
+        let conditional = self.conditional();
+        let both: Vec<_> = free.intersection(&conditional).collect();
+        // seccompiler heeds the conditions, a container's runtime does not.
+        assert!(both.is_empty(), "allowed without conditions as well: {both:?}");
         let otherwise = match refusal {
             Refusal::Error(number) => json!({ "errno": number }),
             Refusal::Kill => json!("kill_process"),
