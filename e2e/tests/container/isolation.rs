@@ -103,7 +103,8 @@ fn the_server_works_under_the_profile() {
 #[test]
 #[ignore = "make test-container runs it"]
 fn nothing_is_executed_under_the_profile() {
-    let output = enter(&["podman", "run", "--rm", PROFILE, NATIVE_HOST]);
+    let output =
+        enter(&["podman", "run", "--rm", "--security-opt=no-new-privileges", PROFILE, NATIVE_HOST]);
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("/usr/bin/bash`: Operation not permitted"), "{text}");
