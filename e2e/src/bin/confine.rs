@@ -25,7 +25,9 @@ fn main() -> ExitCode {
     profile.allow(&OF_A_SHELL);
     profile.apply(refusal);
     // It returns only if it fails.
-    let error = Command::new(&program).args(arguments).exec();
+    // By a shell, because the standard library has SIGPIPE end what it executes.
+    let script = r#"trap '' PIPE; exec "$0" "$@""#;
+    let error = Command::new("sh").args(["-c", script]).arg(&program).args(arguments).exec();
     eprintln!("confine: {}: {error}", program.display());
     ExitCode::from(127)
 }
