@@ -75,6 +75,14 @@ fuzz-wire: build ## send what is nearly HTTP on COUNT (100000) connections, to t
 	  WIRE_CONNECTIONS=$${COUNT:-100000} WIRE_SEED=$${SEED:-$$(date +%s)} \
 	  cargo e2e --locked --test e2e wire -- --nocapture --test-threads 1
 
+e2e-seccomp: build ## run the end-to-end tests under the filter of deploy/seccomp.json; a call that it lacks ends the server
+	@$(env) scripts/native.sh $(module) >/dev/null && \
+	  cargo build --quiet --locked $(e2e) --target host-tuple --bin confine && \
+	  PATH="$$(ls -d $$PWD/e2e/target/*/debug):$$PATH" RUN_UNDER="confine kill" cargo e2e --locked --test e2e
+
+seccomp: build ## trace the end-to-end tests, and tell what deploy/seccomp.json lacks and what it need not have
+	@scripts/seccomp.sh
+
 test-browser: build ## run the tests of the web page in a browser; pictures go to SCREENSHOTS
 	@$(env) chromium=$$(scripts/tool.sh chromium) && axe=$$(scripts/tool.sh axe-core) && \
 	  scripts/native.sh $(module) >/dev/null && \

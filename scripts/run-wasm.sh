@@ -2,7 +2,7 @@
 # Runs a WebAssembly module in WasmEdge: run-wasm.sh MODULE [ARGUMENT...]
 #
 # The server's settings pass from the environment to the module, and DATA_DIR names the folder that becomes its /data.
-# RUN_MODE=interpreter leaves native code in the module aside.
+# RUN_MODE=interpreter leaves native code in the module aside. RUN_UNDER is a command that starts WasmEdge, such as a tracer.
 # WasmEdge takes the place of this script:
 # what is sent to its process id reaches WasmEdge, and the exit code is the module's. cargo runs the tests
 # through this script, too (.cargo/config.toml).
@@ -96,5 +96,33 @@ fi
 # A log reader that goes away must not take the server with it.
 trap '' PIPE
 
+# WasmEdge gets no more rights than it needs, for the case that the module gets out of it. Root keeps two capabilities:
+# for low ports and for folders of other users.
+start=()
+rights=(--no-new-privs)
+if [ "$EUID" -eq 0 ]; then
+  rights+=(--inh-caps=-all --ambient-caps=-all --bounding-set=-all,+dac_override,+net_bind_service)
+fi
+# Not everywhere, and in a container root may already be without the right to give rights away.
+for attempt in "${rights[*]}" --no-new-privs; do
+  # shellcheck disable=SC2086 # options
+  if setpriv $attempt true 2>/dev/null; then
+    read -ra start <<<"setpriv $attempt"
+    break
+  fi
+done
+read -ra under <<<"${RUN_UNDER:-}"
+
+# Of the environment it needs what finds programs and libraries. The settings are in the options.
+for name in $(compgen -e); do
+  case $name in PATH | HOME | LD_LIBRARY_PATH | DYLD_*) ;; *) export -n "$name" ;; esac
+done
+
+# Of the open files it needs the first three. bash reads this script from 255, and closes that itself.
+for file in /dev/fd/*; do
+  number=${file##*/}
+  if [[ $number =~ ^[0-9]+$ ]] && ((number > 2 && number != 255)); then eval "exec $number>&-"; fi
+done
+
 # The form with + is for older versions of bash, which take an empty list for an unset variable.
-exec wasmedge ${options[@]+"${options[@]}"} "$module" "$@"
+exec ${start[@]+"${start[@]}"} ${under[@]+"${under[@]}"} wasmedge ${options[@]+"${options[@]}"} "$module" "$@"

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::paths::{native_module, plain_module, repository};
+use crate::process::Process;
 
 /// How long anything may take before a test gives up. Far more than it takes, so that a busy machine does not matter.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -260,6 +261,11 @@ impl Server {
         self.address.expect("set at the start")
     }
 
+    /// What the kernel tells of it.
+    pub fn process(&self) -> Process {
+        Process::new(self.child.id())
+    }
+
     /// A new connection to it.
     pub fn connect(&self) -> Client {
         Client::connect(self.address())
@@ -283,8 +289,7 @@ impl Server {
 
     /// The number of its open file descriptors.
     pub fn descriptors(&self) -> usize {
-        let folder = format!("/proc/{}/fd", self.child.id());
-        fs::read_dir(folder).expect("the process is alive").count()
+        self.process().files().len()
     }
 
     /// The number of its open file descriptors when it has served and nobody is connected.

@@ -10,6 +10,9 @@ tool_wasmedge_0_17() { from_debian forky "wasmedge" wasmedge; }
 # Runs programs of other architectures.
 tool_qemu() { from_debian forky "qemu-aarch64 qemu-x86_64" qemu-user; }
 
+# Tells which system calls WasmEdge makes.
+tool_strace() { from_debian trixie "strace" strace; }
+
 # wasm-opt.
 tool_binaryen() { from_debian forky "wasm-opt" binaryen; }
 

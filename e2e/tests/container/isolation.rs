@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::podman::{Container, NATIVE_HOST, PLAIN, UNIVERSAL, run};
+use e2e::status_field;
 
-/// A field of `/proc/PID/status`, its values separated by one blank.
+use crate::podman::{Container, NATIVE_HOST, PLAIN, UNIVERSAL, enter, run};
+
+/// The option for the filter of system calls, as the pages name it.
+const PROFILE: &str = "--security-opt=seccomp=/repository/deploy/seccomp.json";
+
 fn status(container: &Container, field: &str) -> String {
-    let status = container.proc("status");
-    let line = status.lines().find_map(|line| line.strip_prefix(&format!("{field}:")));
-    line.expect("a field").split_whitespace().collect::<Vec<_>>().join(" ")
+    status_field(&container.proc("status"), field)
 }
 
 #[test]
@@ -29,9 +31,14 @@ fn the_process_has_no_rights() {
 
 #[test]
 #[ignore = "make test-container runs it"]
-fn memory_is_limited_to_64_mib() {
-    let container = Container::start(UNIVERSAL, &[]);
-    assert_eq!(container.memory("memory.limit_in_bytes", "memory.max"), 64 << 20);
+fn memory_and_processes_are_limited() {
+    for image in [UNIVERSAL, NATIVE_HOST] {
+        let container = Container::start(image, &[]);
+        assert_eq!(container.memory("memory.limit_in_bytes", "memory.max"), 64 << 20);
+        assert_eq!(container.max_processes(), 2048, "{image}: podman's default");
+    }
+    let container = Container::start(UNIVERSAL, &[PROFILE, "--pids-limit=64"]);
+    assert_eq!(container.max_processes(), 64);
 }
 
 #[test]
@@ -64,6 +71,43 @@ fn the_root_is_read_only_and_data_is_all_of_the_machine_that_is_seen() {
     let mut expected = BTreeSet::from(names);
     expected.insert("todo.wasm");
     assert_eq!(files, expected);
+}
+
+#[test]
+#[ignore = "make test-container runs it"]
+fn the_process_opens_its_root_its_files_and_one_listening_socket() {
+    let container = Container::start(UNIVERSAL, &[]);
+    let folder = format!("/proc/{}/fd/", container.process());
+    let open = run(&["find", &folder, "-type", "l", "-printf", "%l\n"]);
+    let paths: BTreeSet<_> = open.lines().filter(|path| path.starts_with('/')).collect();
+    assert_eq!(paths, BTreeSet::from(["/", "/data/todos.redb", "/dev/null", "/todo.wasm"]));
+    // The namespace of the network is the container's own: 0A listens, 1F90 is 8080.
+    let tables = container.proc("net/tcp") + &container.proc("net/tcp6");
+    let rows = tables.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let listening: Vec<_> = rows.filter(|row| row.get(3) == Some(&"0A")).collect();
+    assert_eq!(listening.len(), 1, "{listening:?}");
+    assert!(listening[0][1].ends_with(":1F90"), "{listening:?}");
+}
+
+#[test]
+#[ignore = "make test-container runs it"]
+fn the_server_works_under_the_profile() {
+    let container = Container::start(UNIVERSAL, &[PROFILE]);
+    assert_eq!([status(&container, "Seccomp"), status(&container, "Seccomp_filters")], ["2", "1"]);
+    let mut client = container.connect();
+    assert_eq!(client.post("/api/todos", r#"{"title":"x"}"#).status, 201);
+    assert_eq!(client.get("/readyz").status, 200);
+}
+
+/// In this image the container's process has to become another program, which the module never does.
+#[test]
+#[ignore = "make test-container runs it"]
+fn nothing_is_executed_under_the_profile() {
+    let output =
+        enter(&["podman", "run", "--rm", "--security-opt=no-new-privileges", PROFILE, NATIVE_HOST]);
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("/usr/bin/bash`: Operation not permitted"), "{text}");
 }
 
 /// Native code is executable memory that belongs to no file. WasmEdge's interpreter needs none.

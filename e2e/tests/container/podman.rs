@@ -118,13 +118,22 @@ impl Container {
 
     /// A number from its memory controller, by its names in the two versions of cgroups.
     pub fn memory(&self, version_1: &str, version_2: &str) -> u64 {
+        self.control("memory", version_1, version_2)
+    }
+
+    /// How many processes and threads it may have.
+    pub fn max_processes(&self) -> u64 {
+        self.control("pids", "pids.max", "pids.max")
+    }
+
+    fn control(&self, controller: &str, version_1: &str, version_2: &str) -> u64 {
         let groups = self.proc("cgroup");
         let group = |start: &str| {
             let mut lines = groups.lines();
             lines.find_map(|line| line.split_once(start).map(|(_, path)| path.to_owned()))
         };
-        let path = match group(":memory:") {
-            Some(path) => format!("/sys/fs/cgroup/memory{path}/{version_1}"),
+        let path = match group(&format!(":{controller}:")) {
+            Some(path) => format!("/sys/fs/cgroup/{controller}{path}/{version_1}"),
             None => format!("/sys/fs/cgroup{}/{version_2}", group("0::").expect("a group")),
         };
         run(&["cat", &path]).parse().expect("a number")

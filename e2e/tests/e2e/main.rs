@@ -25,6 +25,7 @@ mod postgres;
 mod probes;
 mod races;
 mod resets;
+mod rights;
 mod start;
 mod structure;
 mod survival;
