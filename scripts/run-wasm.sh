@@ -115,8 +115,12 @@ read -ra under <<<"${RUN_UNDER:-}"
 
 # Of the environment it needs what finds programs and libraries. The settings are in the options.
 for name in $(compgen -e); do
-  case $name in PATH | HOME | LD_LIBRARY_PATH | DYLD_*) ;; *) export -n "$name" ;; esac
+  case $name in PATH | HOME | LD_LIBRARY_PATH | DYLD_* | MALLOC_*) ;; *) export -n "$name" ;; esac
 done
+
+# WasmEdge copies a module's sections before it uses them. With a threshold of its own, glibc's malloc gives such copies back
+# to the system; otherwise it raises the threshold after the first one, and keeps the rest.
+export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-131072}
 
 # Of the open files it needs the first three. bash reads this script from 255, and closes that itself.
 for file in /dev/fd/*; do

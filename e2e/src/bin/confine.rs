@@ -24,8 +24,7 @@ fn main() -> ExitCode {
     let Some(program) = arguments.next() else { return usage() };
     profile.allow(&OF_A_SHELL);
     profile.apply(refusal);
-    // It returns only if it fails.
-    // By a shell, because the standard library has SIGPIPE end what it executes.
+    // By a shell, because the standard library has SIGPIPE end what it executes. It returns only if it fails.
     let script = r#"trap '' PIPE; exec "$0" "$@""#;
     let error = Command::new("sh").args(["-c", script]).arg(&program).args(arguments).exec();
     eprintln!("confine: {}: {error}", program.display());

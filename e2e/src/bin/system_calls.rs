@@ -59,7 +59,7 @@ impl Calls {
         let is_execution = |line: &&str| line.starts_with("execve(") && line.ends_with("= 0");
         let executions: Vec<_> =
             (0..lines.len()).filter(|index| is_execution(&lines[*index])).collect();
-        let start = executions.iter().take(EXECUTIONS).last().map_or(0, |last| last + 1);
+        let start = executions.iter().take(EXECUTIONS).next_back().map_or(0, |last| last + 1);
         self.threads += 1;
         for line in &lines[start..] {
             // What remains are signals and ends.
