@@ -18,6 +18,7 @@ mod protocol;
 mod proxy;
 mod server;
 mod strict;
+mod usage;
 
 pub use client::{Client, Response};
 pub use description::{Description, Part};
