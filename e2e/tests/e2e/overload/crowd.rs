@@ -34,7 +34,7 @@ impl Kind {
 
     /// Bodies that do not end.
     pub fn slow_bodies() -> Self {
-        Self::new("POST /api/todos HTTP/1.1\r\nHost: test\r\nContent-Length: 60000\r\n\r\n", " ")
+        Self::new("POST /api/todos HTTP/1.1\r\nHost: test\r\nContent-Length: 6000\r\n\r\n", " ")
     }
 
     /// They ask for all todos, and take nothing of the answer.
