@@ -321,9 +321,13 @@ impl Server {
         }
     }
 
-    /// Sends it a signal, such as `STOP`.
+    /// Sends it a signal, such as `STOP`, after which it does nothing more.
     pub fn signal(&self, name: &str) {
         assert!(signal(&self.child, name), "it is alive");
+        if name == "STOP" {
+            // On a busy machine it goes on for a moment.
+            wait_until("the stop", || self.is_stopped());
+        }
     }
 
     /// Fails unless it is alive and answers.

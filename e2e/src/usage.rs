@@ -7,6 +7,13 @@ use std::time::{Duration, Instant};
 use crate::server::{Server, wait_until};
 
 impl Server {
+    /// A signal has stopped it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let path = format!("/proc/{}/stat", self.id());
+        let stat = fs::read_to_string(path).expect("the process is alive");
+        stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'))
+    }
+
     /// The number of its open file descriptors.
     pub fn descriptors(&self) -> usize {
         let folder = format!("/proc/{}/fd", self.id());
