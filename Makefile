@@ -104,6 +104,15 @@ model-api: build ## hold random histories of the API against what it promises, T
 	@$(env) scripts/native.sh $(module) >/dev/null && HISTORY_SECONDS=$${TIME:-600} \
 	  cargo e2e --locked --test e2e histories::what -- --nocapture --test-threads 1
 
+soak: build ## use the server for TIME (1800) seconds per store, kill it ten times, and look for what grows or is lost
+	@$(env) scripts/native.sh $(module) >/dev/null && SOAK_SECONDS=$${TIME:-1800} \
+	  cargo e2e --release --locked --test e2e soak:: -- --include-ignored --nocapture --test-threads 1
+	@[ -z "$${UPDATE_DOCS:-}" ] || cp target/soak/soak.svg docs/images
+
+overload: build ## attack the server with many connections, RUNS (3) times, and measure what other clients notice
+	@$(env) scripts/native.sh $(module) >/dev/null && ulimit -n "$$(ulimit -Hn)" && OVERLOAD_RUNS=$${RUNS:-3} \
+	  cargo e2e --release --locked --test e2e overload::table -- --include-ignored --nocapture --test-threads 1
+
 model: setup ## walk more interleavings of processes that want the same file, for some minutes
 	@$(env) cargo test --locked --release --package file_lease --target host-tuple -- --ignored --nocapture
 

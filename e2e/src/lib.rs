@@ -20,6 +20,7 @@ mod proxy;
 mod seccomp;
 mod server;
 mod strict;
+mod usage;
 
 pub use client::{Client, Response};
 pub use description::{Description, Part};

@@ -1,7 +1,7 @@
 //! One server process for one test.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -287,6 +287,7 @@ impl Server {
         found
     }
 
+<<<<<<< HEAD
     /// The number of its open file descriptors.
     pub fn descriptors(&self) -> usize {
         self.process().files().len()
@@ -327,6 +328,11 @@ impl Server {
         thread::sleep(Duration::from_millis(500));
         let used = self.cpu_ticks() - before;
         assert!(used <= 5, "{used} ticks of processor time in half a second");
+=======
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+>>>>>>> load
     }
 
     /// Takes away the bound of [`Builder::max_file_bytes`].
@@ -364,9 +370,13 @@ impl Server {
         }
     }
 
-    /// Sends it a signal, such as `STOP`.
+    /// Sends it a signal, such as `STOP`, after which it does nothing more.
     pub fn signal(&self, name: &str) {
         assert!(signal(&self.child, name), "it is alive");
+        if name == "STOP" {
+            // On a busy machine it goes on for a moment.
+            wait_until("the stop", || self.is_stopped());
+        }
     }
 
     /// Fails unless it is alive and answers.

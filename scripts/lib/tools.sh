@@ -31,6 +31,12 @@ tool_nginx() {
   from_debian trixie "" nginx-light && debian_script "$dir/usr/bin/nginx" sbin/nginx
 }
 
+# A library that tells a program another time: libfaketime.so.1, for the machine's own shell and for newer C libraries.
+tool_faketime() {
+  debian_use bookworm && debian_unpack "$dir" libc6 libfaketime || return 1
+  mv "$dir"/usr/lib/*-linux-gnu/faketime/libfaketime.so.1 "$dir/usr/bin"
+}
+
 # The load of bench and of the matrix.
 tool_wrk() { from_debian forky "wrk" wrk; }
 

@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, DATE, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::Http;
 use hyper::service::service_fn;
 use hyper::{Body, Request, Response};
@@ -30,6 +30,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::chunks::{Chunks, behind_head};
 use crate::close;
+use crate::date::Date;
 use crate::hyper_io::{Io, TrackedBody};
 use crate::outgoing::Outgoing;
 use crate::response_body::Guard;
@@ -95,6 +96,7 @@ pub(crate) async fn serve<S: Service>(
     service: Rc<S>,
     limits: Rc<Limits>,
     metrics: &ServerMetrics,
+    date: Rc<Date>,
 ) {
     let connection = Rc::new(Connection::new(socket, limits));
     let end = {
@@ -102,13 +104,16 @@ pub(crate) async fn serve<S: Service>(
             let may_have_length = connection.request_begins();
             let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
             let response = service.clone().call(request, client);
-            let connection = connection.clone();
+            let (connection, date) = (connection.clone(), date.clone());
             async move {
                 let mut response = response.await;
                 if is_chunked && (may_have_length || connection.chunks.get().is_doubtful()) {
                     // Another reader may have seen another end of this request (RFC 9112, section 6.1).
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
+                }
+                if let Some(date) = date.at(connection.now.get().into_std()) {
+                    response.headers_mut().insert(DATE, date);
                 }
                 connection.response_begins(&response);
                 Ok::<_, Infallible>(response.map(|body| TrackedBody { body, connection }))

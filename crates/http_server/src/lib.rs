@@ -9,6 +9,7 @@
 //! | `outgoing.rs` | what a connection has to send |
 //! | `clients.rs` | how many connections each client has |
 //! | `hyper_io.rs` | a connection as hyper sees it |
+//! | `date.rs` | the `Date` of responses |
 //! | `close.rs` | how a connection ends after a response that leaves something unread |
 //! | `response_body.rs` | bytes that are all there, or that come as they are made |
 //! | `budget.rs` | the memory that all requests and responses together may take |
@@ -21,6 +22,7 @@ mod chunks;
 mod clients;
 mod close;
 mod connection;
+mod date;
 mod hyper_io;
 mod listen;
 mod metrics;
@@ -37,6 +39,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clients::Clients;
+use date::Date;
 use telemetry::log;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -89,6 +92,7 @@ pub async fn serve<S: Service>(
     let limits = Rc::new(limits);
     let refusals = Rc::new(Cell::new(0));
     let clients = Clients::default();
+    let date = Rc::new(Date::default());
     // The runtime keeps the descriptor of its first timer. Now there is one left for it.
     tokio::time::sleep(Duration::from_millis(1)).await;
     let mut reported = None;
@@ -116,8 +120,9 @@ pub async fn serve<S: Service>(
             Some(of_client) if has_room => {
                 let open = metrics.connection_opens();
                 let (service, limits, metrics) = (service.clone(), limits.clone(), metrics.clone());
+                let date = date.clone();
                 tasks.spawn(async move {
-                    connection::serve(stream, client, service, limits, &metrics).await;
+                    connection::serve(stream, client, service, limits, &metrics, date).await;
                     drop((open, of_client));
                 });
                 continue;

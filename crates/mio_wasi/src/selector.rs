@@ -104,20 +104,25 @@ impl Selector {
     pub(crate) fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) {
         events.clear();
         let mut state = lock(&self.state);
-        let now = Instant::now();
-        if !state.plan(events, timeout, now, runtime::has_something_to_read) {
-            return;
-        }
-        let State { subscriptions, results, .. } = &mut *state;
-        if runtime::poll(&subscriptions.0, results).is_err() {
-            // Nothing to wait for: tokio's own loop decides what that means.
-            return;
-        }
-        if results.iter().any(|result| runtime::is_interruption(result.error)) {
+        // The process may have been stopped, and deadlines may have passed since: what has come meanwhile must be known
+        // before anybody looks at them. So an interrupted call is followed by one that hardly waits. Zero would leave out
+        // the cold sockets.
+        for timeout in [timeout, Some(Duration::from_nanos(1))] {
+            let now = Instant::now();
+            if !state.plan(events, timeout, now, runtime::has_something_to_read) {
+                return;
+            }
+            let State { subscriptions, results, .. } = &mut *state;
+            if runtime::poll(&subscriptions.0, results).is_err() {
+                // Nothing to wait for: tokio's own loop decides what that means.
+                return;
+            }
+            if !results.iter().any(|result| runtime::is_interruption(result.error)) {
+                state.take_results(events, Instant::now());
+                return;
+            }
             runtime::clean_up(results);
-            return;
         }
-        state.take_results(events, Instant::now());
     }
 
     /// The next call of [`select`](Self::select) does not wait.

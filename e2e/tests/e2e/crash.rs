@@ -8,33 +8,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use e2e::{Client, Server};
+use e2e::{Client, Response, Server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const WRITERS: u64 = 6;
 
-/// What is known of one todo: title and whether it is completed, or `None` if it is deleted.
-type State = Option<(String, bool)>;
+/// Title, and whether it is completed.
+type State = (String, bool);
 
 /// What one writer was told, and what it asked for without an answer when the server died.
 #[derive(Default)]
-struct Writer {
+pub struct Writer {
+    /// Its todos that are there.
     known: BTreeMap<u64, State>,
+    last_id: u64,
     unanswered: Option<Unanswered>,
-    acknowledged: usize,
+    /// How many changes were answered.
+    pub acknowledged: usize,
 }
 
 enum Unanswered {
     Create(String),
-    Change(u64, State),
+    Change(u64, Option<State>),
 }
 
 /// Small, fast and the same for the same seed; what it decides need not be more random.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -42,85 +46,117 @@ impl Random {
     }
 }
 
+/// Sends a request and gives the answer, if there is one.
+pub type Ask<'a> = &'a mut dyn FnMut(&str, &str, &[&str], &[u8]) -> Option<Response>;
+
 impl Writer {
-    /// Makes changes to todos of its own until there is no answer.
-    fn work(&mut self, name: u64, client: &mut Client, random: &mut Random, stop: &AtomicBool) {
-        while !stop.load(Ordering::Relaxed) {
-            let ids: Vec<u64> =
-                self.known.iter().filter(|(_, state)| state.is_some()).map(|(id, _)| *id).collect();
-            let title = format!("writer {name} says {}", random.below(1_000_000));
-            let change = match random.below(10) {
-                0..5 => None,
-                _ if ids.is_empty() => None,
-                kind => {
-                    let id = ids[random.below(ids.len() as u64) as usize];
-                    Some((id, (kind < 8).then(|| (title.clone(), kind == 7))))
-                }
-            };
-            let (method, target, body) = match &change {
-                None => ("POST", "/api/todos".to_owned(), json!({ "title": title })),
-                Some((id, Some((title, completed)))) => {
-                    let body = json!({ "title": title, "completed": completed });
-                    ("PUT", format!("/api/todos/{id}"), body)
-                }
-                Some((id, None)) => ("DELETE", format!("/api/todos/{id}"), Value::Null),
-            };
-            let body = if body.is_null() { String::new() } else { body.to_string() };
-            let Some(answer) = client.try_request(method, &target, &[], body.as_bytes()) else {
-                self.unanswered = Some(match change {
-                    None => Unanswered::Create(title),
-                    Some((id, state)) => Unanswered::Change(id, state),
-                });
-                return;
-            };
-            assert!([200, 201, 204].contains(&answer.status), "{}", answer.status);
-            self.acknowledged += 1;
-            match change {
-                None => {
-                    let id = answer.json()["todo"]["id"].as_u64().unwrap();
-                    let given_before = self.known.insert(id, Some((title, false)));
-                    assert!(given_before.is_none(), "id {id} was given out twice");
-                }
-                Some((id, state)) => {
-                    self.known.insert(id, state);
-                }
+    /// One of its todos, if it has any.
+    pub fn any(&self, random: &mut Random) -> Option<u64> {
+        let count = self.known.len() as u64;
+        let index = (count > 0).then(|| random.below(count) as usize)?;
+        self.known.keys().nth(index).copied()
+    }
+
+    /// Reads a todo of its own, which must be as it was left, and gives its entity tag. `None` without an answer.
+    pub fn read(&self, id: u64, ask: Ask) -> Option<String> {
+        let answer = ask("GET", &format!("/api/todos/{id}"), &[], b"")?;
+        assert_eq!(answer.status, 200, "todo {id}");
+        let todo = &answer.json()["todo"];
+        assert_eq!(&state(todo), &self.known[&id], "todo {id}");
+        Some(answer.header("etag").expect("an entity tag").to_owned())
+    }
+
+    /// Makes a change to todos of its own, of which there are `room` at the most. `None` without an answer.
+    pub fn change(&mut self, name: u64, room: usize, random: &mut Random, ask: Ask) -> Option<()> {
+        let title = format!("writer {name} says {}", random.below(1_000_000));
+        let wants = random.below(10);
+        let any = self.any(random);
+        let change = match any {
+            Some(id) if wants >= 8 || (wants < 5 && self.known.len() >= room) => Some((id, None)),
+            Some(id) if wants >= 5 => Some((id, Some((title.clone(), wants == 7)))),
+            _ => None,
+        };
+        let (method, target, body) = match &change {
+            None => ("POST", "/api/todos".to_owned(), json!({ "title": title }).to_string()),
+            Some((id, Some((title, completed)))) => {
+                let body = json!({ "title": title, "completed": completed });
+                ("PUT", format!("/api/todos/{id}"), body.to_string())
+            }
+            Some((id, None)) => ("DELETE", format!("/api/todos/{id}"), String::new()),
+        };
+        let tag = match &change {
+            Some((id, Some(_))) => Some(format!("If-Match: {}", self.read(*id, ask)?)),
+            _ => None,
+        };
+        let headers: Vec<&str> = tag.iter().map(String::as_str).collect();
+        let Some(answer) = ask(method, &target, &headers, body.as_bytes()) else {
+            self.unanswered = Some(match change {
+                None => Unanswered::Create(title),
+                Some((id, state)) => Unanswered::Change(id, state),
+            });
+            return None;
+        };
+        let expected =
+            [201, 200, 204][["POST", "PUT", "DELETE"].iter().position(|m| *m == method)?];
+        assert_eq!(answer.status, expected, "{method} {target}");
+        self.acknowledged += 1;
+        match change {
+            None => {
+                let id = answer.json()["todo"]["id"].as_u64().unwrap();
+                assert!(id > self.last_id, "{id} comes after {}", self.last_id);
+                self.last_id = id;
+                self.known.insert(id, (title, false));
+            }
+            Some((id, state)) => self.set(id, state),
+        }
+        Some(())
+    }
+
+    fn set(&mut self, id: u64, state: Option<State>) {
+        match state {
+            Some(state) => drop(self.known.insert(id, state)),
+            None => drop(self.known.remove(&id)),
+        }
+    }
+
+    /// Takes out of `found` what must be there, and what may be there as nobody answered.
+    fn take(&mut self, found: &mut BTreeMap<u64, State>) {
+        let unanswered = self.unanswered.take();
+        let changed = self.known.iter().find(|(id, known)| found.get(id) != Some(known));
+        if let Some((&id, known)) = changed {
+            let there = found.get(&id).cloned();
+            match &unanswered {
+                Some(Unanswered::Change(changed, state)) if *changed == id && there == *state => {}
+                _ => panic!("todo {id} was answered to be {known:?} and is {there:?}"),
+            }
+            self.set(id, there);
+        }
+        for (id, known) in &self.known {
+            let there = found.remove(id);
+            assert_eq!(there.as_ref(), Some(known), "todo {id}");
+        }
+        if let Some(Unanswered::Create(title)) = unanswered {
+            let created =
+                found.iter().find(|(_, (found, completed))| *found == title && !completed);
+            if let Some((&id, _)) = created {
+                self.set(id, found.remove(&id));
             }
         }
     }
 }
 
+fn state(todo: &Value) -> State {
+    (todo["title"].as_str().unwrap().to_owned(), todo["completed"].as_bool().unwrap())
+}
+
 /// Holds what the server has after a restart against what the writers know.
-fn compare(server: &Server, writers: &mut [Writer], last_id: &mut u64) {
+pub fn compare(server: &Server, writers: &mut [Writer], last_id: &mut u64) {
     let list = server.connect().get("/api/todos").json();
-    let mut found: BTreeMap<u64, State> = BTreeMap::new();
-    for todo in list["todos"].as_array().unwrap() {
-        let title = todo["title"].as_str().unwrap().to_owned();
-        let state = Some((title, todo["completed"].as_bool().unwrap()));
-        found.insert(todo["id"].as_u64().unwrap(), state);
-    }
+    let todos = list["todos"].as_array().unwrap().iter();
+    let mut found: BTreeMap<u64, State> =
+        todos.map(|todo| (todo["id"].as_u64().unwrap(), state(todo))).collect();
     for writer in writers {
-        let unanswered = writer.unanswered.take();
-        for (id, known) in &mut writer.known {
-            let there = found.remove(id).flatten();
-            if there == *known {
-                continue;
-            }
-            // What was not answered may have been done; nothing else may differ.
-            match &unanswered {
-                Some(Unanswered::Change(changed, state)) if changed == id && there == *state => {
-                    *known = there;
-                }
-                _ => panic!("todo {id} was answered to be {known:?} and is {there:?}"),
-            }
-        }
-        if let Some(Unanswered::Create(title)) = unanswered {
-            let created = found.iter().find(|(_, state)| {
-                state.as_ref().is_some_and(|(found, completed)| *found == title && !completed)
-            });
-            if let Some((&id, _)) = created {
-                writer.known.insert(id, found.remove(&id).flatten());
-            }
-        }
+        writer.take(&mut found);
     }
     assert!(found.is_empty(), "nobody asked for {found:?}");
     // Ids rise over all restarts.
@@ -156,7 +192,14 @@ fn what_was_answered_is_there_after_a_kill() {
                 let stop = &stop;
                 scope.spawn(move || {
                     let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (round << 8) ^ (name + 1));
-                    writer.work(name, &mut Client::connect(address), &mut random, stop);
+                    let mut client = Client::connect(address);
+                    let mut ask = |method: &str, target: &str, headers: &[&str], body: &[u8]| {
+                        client.try_request(method, target, headers, body)
+                    };
+                    while !stop.load(Ordering::Relaxed)
+                        && writer.change(name, usize::MAX, &mut random, &mut ask).is_some()
+                    {
+                    }
                 });
             }
             let mut random = Random(round.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1);
