@@ -44,7 +44,7 @@ impl Process {
         own.map(|row| port(row).expect("a port")).collect()
     }
 
-    fn read(&self, file: &str) -> String {
+    pub(crate) fn read(&self, file: &str) -> String {
         fs::read_to_string(self.0.join(file)).expect("the process is alive")
     }
 }

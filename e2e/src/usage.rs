@@ -1,6 +1,5 @@
 //! What a server takes of the machine.
 
-use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,15 +8,13 @@ use crate::server::{Server, wait_until};
 impl Server {
     /// A signal has stopped it.
     pub(crate) fn is_stopped(&self) -> bool {
-        let path = format!("/proc/{}/stat", self.id());
-        let stat = fs::read_to_string(path).expect("the process is alive");
+        let stat = self.process().read("stat");
         stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'))
     }
 
     /// The number of its open file descriptors.
     pub fn descriptors(&self) -> usize {
-        let folder = format!("/proc/{}/fd", self.id());
-        fs::read_dir(folder).expect("the process is alive").count()
+        self.process().files().len()
     }
 
     /// The number of its open file descriptors when it has served and nobody is connected.
@@ -41,8 +38,7 @@ impl Server {
 
     /// The processor time that it has used, in clock ticks (10 ms).
     pub fn cpu_ticks(&self) -> u64 {
-        let path = format!("/proc/{}/stat", self.id());
-        let stat = fs::read_to_string(path).expect("the process is alive");
+        let stat = self.process().read("stat");
         // The command's name, in parentheses, may hold anything; fields 14 and 15 are counted from behind it.
         let fields: Vec<_> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
         let ticks = |index: usize| fields[index].parse::<u64>().expect("a number");
@@ -51,8 +47,7 @@ impl Server {
 
     /// The bytes of memory that it has written to and that are nobody else's.
     pub fn private_memory(&self) -> u64 {
-        let path = format!("/proc/{}/smaps_rollup", self.id());
-        let text = fs::read_to_string(path).expect("the process is alive");
+        let text = self.process().read("smaps_rollup");
         let line = text.lines().find_map(|line| line.strip_prefix("Private_Dirty:"));
         let number = line.and_then(|line| line.split_whitespace().next()).expect("kilobytes");
         number.parse::<u64>().expect("a number") * 1024

@@ -33,17 +33,24 @@ impl Clock {
 
     /// A server with this clock. Its monotonic clock is the machine's, as it is when somebody sets the time.
     fn server(&self) -> Builder {
-        self.server_in_a_machine_that_slept().set("DONT_FAKE_MONOTONIC", 1)
+        self.server_with("DONT_FAKE_MONOTONIC=1")
     }
 
     /// A server whose monotonic clock is set as well. That happens where it counts the time in which a machine sleeps.
     fn server_in_a_machine_that_slept(&self) -> Builder {
-        Server::builder()
-            .set("LD_PRELOAD", tool("faketime").with_file_name("libfaketime.so.1").display())
-            .set("FAKETIME_TIMESTAMP_FILE", self.0.path().join("offset").display())
-            .set("FAKETIME_NO_CACHE", 1)
-            // The times of files stay what they are.
-            .set("NO_FAKE_STAT", 1)
+        self.server_with("DONT_FAKE_MONOTONIC=0")
+    }
+
+    fn server_with(&self, setting: &str) -> Builder {
+        let library = tool("faketime").with_file_name("libfaketime.so.1");
+        let file = self.0.path().join("offset");
+        // The times of files stay what they are.
+        let under = format!(
+            "env LD_PRELOAD={} FAKETIME_TIMESTAMP_FILE={} FAKETIME_NO_CACHE=1 NO_FAKE_STAT=1 {setting}",
+            library.display(),
+            file.display()
+        );
+        Server::builder().set("RUN_UNDER", under)
     }
 }
 
