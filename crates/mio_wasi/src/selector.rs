@@ -68,6 +68,9 @@ const QUIET_TIME: Duration = Duration::from_secs(1);
 /// [`State::plan`].
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// The shortest wait that there is.
+const HARDLY: Duration = Duration::from_nanos(1);
+
 /// What a socket can be waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -104,10 +107,8 @@ impl Selector {
     pub(crate) fn select(&self, events: &mut Vec<Event>, timeout: Option<Duration>) {
         events.clear();
         let mut state = lock(&self.state);
-        // The process may have been stopped, and deadlines may have passed since: what has come meanwhile must be known
-        // before anybody looks at them. So an interrupted call is followed by one that hardly waits. Zero would leave out
-        // the cold sockets.
-        for timeout in [timeout, Some(Duration::from_nanos(1))] {
+        // A call is interrupted when the process was stopped, and then followed by one that hardly waits: see `plan`.
+        for timeout in [timeout, Some(HARDLY)] {
             let now = Instant::now();
             if !state.plan(events, timeout, now, runtime::has_something_to_read) {
                 return;

@@ -7,7 +7,7 @@ use wasmedge_wasi_socket::wasi_poll as wasi;
 use super::guess::Guesses;
 use super::rounds::Rounds;
 use super::sockets::{Socket, Sockets};
-use super::{Kind, PAUSE, QUIET_TIME, STEP_TIME};
+use super::{HARDLY, Kind, PAUSE, QUIET_TIME, STEP_TIME};
 use crate::Token;
 use crate::event::Event;
 use crate::runtime::{clock_subscription, socket_subscription};
@@ -31,6 +31,8 @@ pub(super) struct State {
     found_nothing: bool,
     /// When something last happened.
     active_at: Option<Instant>,
+    /// The last time that is known.
+    known_at: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -69,6 +71,9 @@ impl State {
     /// A client that has closed its half and does not take its answers makes WasmEdge return at once, again and again,
     /// with no result: it subscribes to the end of the stream together with writability, and then does not report it.
     /// After such a call the sockets that can only be written are left out for a moment, and tried after it.
+    ///
+    /// Between two calls the process may have been stopped, and deadlines may have passed. Then all sockets are asked about
+    /// first: what clients have sent meanwhile must be known before anybody looks at the deadlines.
     pub(super) fn plan(
         &mut self,
         events: &mut Vec<Event>,
@@ -76,18 +81,25 @@ impl State {
         now: Instant,
         has_something_to_read: impl Fn(wasi::Fd) -> bool,
     ) -> bool {
+        let last = self.known_at.replace(now);
+        let stood_still = last.is_some_and(|at| now.saturating_duration_since(at) >= QUIET_TIME);
         let woken = std::mem::take(&mut self.woken);
         self.guess(events);
         let has_guessed = !events.is_empty();
-        if has_guessed && !self.guesses.are_due(now) {
+        if has_guessed && !stood_still && !self.guesses.are_due(now) {
             return false;
         }
-        self.skipped = woken && !self.skipped && !has_guessed;
+        self.skipped = woken && !self.skipped && !has_guessed && !stood_still;
         if self.skipped {
             return false;
         }
         self.pausing = std::mem::take(&mut self.found_nothing);
-        let timeout = if woken || has_guessed { Some(Duration::ZERO) } else { timeout };
+        let timeout = match timeout {
+            // Zero would leave out the cold sockets.
+            _ if stood_still => Some(HARDLY),
+            _ if woken || has_guessed => Some(Duration::ZERO),
+            timeout => timeout,
+        };
         let timeout = if self.pausing { Some(at_most(timeout, PAUSE)) } else { timeout };
         self.subscribe(events, timeout, now, has_something_to_read);
         true
@@ -173,6 +185,7 @@ impl State {
                 events.push(event(socket.token, false, true));
             }
         }
+        self.known_at = Some(now);
         if !events.is_empty() {
             self.active_at = Some(now);
         }

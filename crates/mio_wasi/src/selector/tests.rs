@@ -257,6 +257,22 @@ fn when_nothing_happens_all_are_asked_about() {
 }
 
 #[test]
+fn what_came_while_the_process_was_stopped_is_told_at_once() {
+    let mut world = World::new(1_000);
+    for _ in 0..300 {
+        world.receive(0);
+        world.wait(Some(Duration::ZERO));
+    }
+    assert!(world.state.sockets.cold() > 0);
+    (0..1_000).for_each(|number| world.receive(number));
+    world.now += Duration::from_secs(60);
+    // Deadlines have passed, and a task is to be looked after.
+    world.state.woken = true;
+    world.wait(Some(Duration::ZERO));
+    assert!(world.sockets.iter().flatten().all(|one| one.readable_since.is_none()));
+}
+
+#[test]
 fn guesses_end_when_half_of_them_fail() {
     let mut world = World::new(4);
     let load = |world: &mut World, count| (0..count).for_each(|number| world.receive(number));
