@@ -32,7 +32,7 @@ fi
 
 port=${PORT:-8080}
 # So many bytes of todos, with clients that read all of them, fit into the memory.
-limits=(--memory 64m --env "MAX_STORE_BYTES=${MAX_STORE_BYTES:-8388608}")
+limits=(--memory 64m --env "MAX_STORE_BYTES=${MAX_STORE_BYTES:-8388608}" --env "MAX_CONNECTIONS=${MAX_CONNECTIONS:-256}")
 # With an empty set of capabilities the shim would leave them all. The one that is added is of no use on port 8080.
 container=$("${engine[@]}" run --detach --rm --read-only --cap-drop ALL --cap-add NET_BIND_SERVICE \
   --security-opt no-new-privileges "${limits[@]}" --volume todo:/data --publish "$port:8080" \

@@ -19,11 +19,7 @@ fn setting(name: &str) -> String {
 #[test]
 #[ignore = "make test-container runs it"]
 fn a_full_store_and_clients_that_read_all_of_it_fit_into_64_mib() {
-    let limit = setting("MAX_STORE_BYTES");
-    let container = Container::start(
-        UNIVERSAL,
-        &["--env=ACCESS_LOG=off", &format!("--env=MAX_STORE_BYTES={limit}")],
-    );
+    let (limit, container) = (setting("MAX_STORE_BYTES"), start());
     let mut client = container.connect();
     let mut count = 0;
     let body = json!({ "title": "t".repeat(400), "description": "d".repeat(9_000) }).to_string();
@@ -60,35 +56,40 @@ fn a_full_store_and_clients_that_read_all_of_it_fit_into_64_mib() {
     assert_eq!(list["total"], count + 2);
 }
 
+/// Starts the server with the limits that the stack sets.
+fn start() -> Container {
+    let limit = |name| format!("--env={name}={}", setting(name));
+    let limits = [limit("MAX_STORE_BYTES"), limit("MAX_CONNECTIONS")];
+    Container::start(UNIVERSAL, &["--env=ACCESS_LOG=off", &limits[0], &limits[1]])
+}
+
 #[test]
 #[ignore = "make test-container runs it"]
-fn two_hundred_slow_readers_and_as_many_of_the_largest_bodies_fit_into_64_mib() {
-    let limit = setting("MAX_STORE_BYTES");
-    let container = Container::start(
-        UNIVERSAL,
-        &["--env=ACCESS_LOG=off", &format!("--env=MAX_STORE_BYTES={limit}")],
-    );
+fn slow_readers_and_the_largest_requests_on_all_connections_fit_into_64_mib() {
+    let container = start();
     let mut client = container.connect();
     let body = json!({ "title": "t".repeat(400), "description": "d".repeat(9_000) }).to_string();
     while client.post("/api/todos", &body).status == 201 {}
     let (process, address) = (container.process(), container.address());
     // Each asks for the longest list and takes next to nothing of it.
-    let readers: Vec<_> = (0..200)
+    let readers: Vec<_> = (0..100)
         .map(|_| {
             let mut reader = Client::connect_with_buffers(address, 4_096);
             reader.try_send("GET /api/todos HTTP/1.1\r\nHost: test\r\n\r\n");
             reader
         })
         .collect();
-    // Each sends the largest body but for its last byte, so that all of them are in memory together.
-    let largest = vec![b' '; 65_535];
-    let mut writers: Vec<_> = (0..200)
+    // Each sends the longest head and the largest body but for its last byte, so that all of them are in memory together. One
+    // connection is the client's above.
+    let rest = setting("MAX_CONNECTIONS").parse::<usize>().unwrap() - readers.len() - 1;
+    let frame =
+        "POST /api/todos HTTP/1.1\r\nHost: test\r\nContent-Length: 65536\r\nX-Long: \r\n\r\n";
+    let long = format!("X-Long: {}", "x".repeat(16_384 - frame.len()));
+    let largest = frame.replace("X-Long: ", &long) + &" ".repeat(65_535);
+    let mut writers: Vec<_> = (0..rest)
         .map(|_| {
             let mut writer = Client::connect(address);
-            writer.try_send(
-                "POST /api/todos HTTP/1.1\r\nHost: test\r\nContent-Length: 65536\r\n\r\n",
-            );
-            writer.try_send(&largest);
+            writer.send_until_blocked(largest.as_bytes());
             writer
         })
         .collect();
