@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,7 @@ fn ask(client: Option<&mut Client>) -> String {
 
 fn behave(address: SocketAddr, known: &mut Client) -> Seen {
     let mut seen = Seen::default();
+    let (answered, answers) = mpsc::channel();
     let begun = Instant::now();
     for number in 0.. {
         if begun.elapsed() > TIME {
@@ -73,13 +75,19 @@ fn behave(address: SocketAddr, known: &mut Client) -> Seen {
         let asked = Instant::now();
         *seen.statuses[0].entry(ask(Some(known))).or_default() += 1;
         seen.times.push(asked.elapsed().as_secs_f64() * 1e3);
-        // Without room in the system's queue a new client would wait for the whole time.
+        // It may wait in the system's queue for as long as the crowd is there.
         if number % 20 == 0 {
-            let mut client = Client::try_connect(address);
-            *seen.statuses[1].entry(ask(client.as_mut())).or_default() += 1;
+            let answered = answered.clone();
+            thread::spawn(move || answered.send(ask(Client::try_connect(address).as_mut())));
+            *seen.statuses[1].entry("waiting".to_owned()).or_default() += 1;
         }
         thread::sleep(Duration::from_millis(1));
     }
+    for answer in answers.try_iter() {
+        *seen.statuses[1].entry(answer).or_default() += 1;
+        seen.statuses[1].entry("waiting".to_owned()).and_modify(|count| *count -= 1);
+    }
+    seen.statuses[1].retain(|_, count| *count > 0);
     seen
 }
 
