@@ -25,9 +25,9 @@ struct Input<'a> {
 
 fuzz_target!(|input: Input<'_>| -> Corpus {
     let Input { scheme, user, around: [before, behind], rest, from_file } = input;
-    // A name, or nothing that ends it: else the password is in another place, which may be shown.
+    // Names, and nothing that ends them: else the password is in another place, which may be shown.
     let ends = |text: &str| text.contains(['@', ':', '/', '?', '#', ',']);
-    if ends(user) || ends(before) || ends(behind) {
+    if ends(user) || ends(before) || ends(behind) || rest.contains(PASSWORD) {
         return Corpus::Reject;
     }
     let scheme = scheme.unwrap_or("postgres://");

@@ -44,6 +44,7 @@ fn run(plain: &[u8], module: &[u8]) {
     for code in &found {
         let at = code.bytes.as_ptr().addr() - module.as_ptr().addr();
         assert!(at > end && at + code.bytes.len() <= module.len());
+        assert!(module[..at].ends_with(b"\x08wasmedge"), "another section");
         end = at + code.bytes.len();
     }
     assert_eq!(end, module.len(), "something is behind the native code");

@@ -1,9 +1,10 @@
 //! What is in the database: how todos and keys get in and out.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use clock::Timestamp;
-use todo_model::{Description, IdempotencyKey, Title, Todo};
+use todo_model::{Description, IdempotencyKey, MAX_NUMBER, Title, Todo};
 use todo_table::{Change, Entry, Error, KeyRow, ReadError, Row, Table};
 
 use crate::Epoch;
@@ -25,20 +26,30 @@ pub(super) fn read(table: &Table, todos: &mut Todos) -> Result<Header, ReadError
             from_key_row(row).is_some_and(|(key, made)| todos.restore_key(&key, made))
         }
     })?;
+    check(header)?;
     todos.set_next_id(header.next_id);
     Ok(header)
 }
 
-/// How many todos there are, if all of them can be read.
+/// A store goes on from these numbers.
+fn check(header: Header) -> Result<(), ReadError> {
+    if header.next_id.max(header.transactions) > MAX_NUMBER {
+        return Err(Error::Corrupted("its numbers have come to their end".to_owned()).into());
+    }
+    Ok(())
+}
+
+/// How many todos there are, if [`read`] would take all that is there.
 pub(super) fn count(table: &Table) -> Result<usize, ReadError> {
-    let mut count = 0;
-    table.read(0, &mut |entry| match entry {
+    let (mut count, mut made) = (0, HashSet::new());
+    let header = table.read(0, &mut |entry| match entry {
         Entry::Todo(row) => {
             count += 1;
             from_row(row).is_some()
         }
-        Entry::Key(row) => from_key_row(row).is_some(),
+        Entry::Key(row) => from_key_row(row).is_some_and(|(_, key)| made.insert(key.id)),
     })?;
+    check(header)?;
     Ok(count)
 }
 
@@ -97,6 +108,9 @@ fn from_key_row(row: KeyRow<'_>) -> Option<(IdempotencyKey, Made)> {
 }
 
 fn from_row(row: Row<'_>) -> Option<Todo> {
+    if row.revision > MAX_NUMBER {
+        return None;
+    }
     Some(Todo {
         id: row.id,
         title: Title::parse(row.title).ok()?,
