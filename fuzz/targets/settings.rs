@@ -13,8 +13,8 @@ fuzz_target!(|text: &str| {
     let mut parts = text.splitn(3, "\n\n");
     let (settings, file) = (parts.next().unwrap_or_default(), parts.next());
     let value = |name: &str| {
-        let pairs = settings.lines().filter_map(|line| line.split_once('='));
-        pairs.filter(|(known, _)| *known == name).last().map(|(_, value)| value.to_owned())
+        let mut pairs = settings.lines().filter_map(|line| line.split_once('='));
+        pairs.rfind(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
     };
     let read = |_: &str| file.map(str::to_owned).ok_or_else(|| io::ErrorKind::NotFound.into());
     match Config::from_lookup(value, read) {
