@@ -6,7 +6,7 @@
 # fuzz/artifacts, with the command that repeats it, and makes this fail.
 #
 #   fuzz.sh repeat TARGET FILE      runs one input
-#   fuzz.sh minimize [TARGET...]    brings what was kept into fuzz/corpus: the fewest inputs that reach the same code
+#   fuzz.sh minimize [TARGET...]    brings what was kept into fuzz/corpus: of the inputs that reach the same code, the shortest
 
 set -euo pipefail
 
@@ -74,8 +74,10 @@ case $action in
       mkdir -p "fuzz/target/corpus/$name"
       rm -rf fuzz/target/minimal
       mkdir fuzz/target/minimal
-      "$programs/$name" -merge=1 -max_len=$MAX_BYTES fuzz/target/minimal "fuzz/corpus/$name" "fuzz/target/corpus/$name" \
+      "$programs/$name" -merge=1 -use_counters=0 -max_len=$MAX_BYTES fuzz/target/minimal "fuzz/corpus/$name" "fuzz/target/corpus/$name" \
         >/dev/null 2>&1 || fail "$name: the inputs cannot be merged"
+      # What was once a finding stays, whatever else reaches the same code now.
+      find "fuzz/corpus/$name" -name 'found-*' -exec cp {} fuzz/target/minimal \;
       rm -rf "fuzz/corpus/$name"
       mv fuzz/target/minimal "fuzz/corpus/$name"
       echo "fuzz: $name: $(find "fuzz/corpus/$name" -type f | wc -l) inputs, $(du -sh --apparent-size "fuzz/corpus/$name" | cut -f 1)"

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::{env, fs, process};
 
+use serde_json::Value;
 use todo_store::{AnyStore, Location, StoreOptions};
 
 use crate::api::{Api, Executor};
@@ -54,11 +55,11 @@ pub fn open(executor: &Executor, file: &Path) -> Result<AnyStore, String> {
     store.map_err(|error| error.to_string())
 }
 
-/// Uses a store that was just opened: its list, each todo, a change of each, and a new todo.
+/// Uses a store that was just opened: its list, each todo, a change of each, and a new todo. Gives the list as it was.
 ///
 /// # Panics
 /// If one of them is not as the API promises.
-pub fn use_store(store: AnyStore) {
+pub fn use_store(store: AnyStore) -> Vec<Value> {
     let store = Rc::new(store);
     let api = Api::over(store.clone(), &[]);
     api.spawn({
@@ -95,4 +96,5 @@ pub fn use_store(store: AnyStore) {
             last = id;
         }
     }
+    todos
 }

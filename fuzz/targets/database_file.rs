@@ -10,6 +10,7 @@ use arbitrary::Arbitrary;
 use fuzz::api::Executor;
 use fuzz::files::{Folder, open, use_store};
 use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
 use todo_store::{AnyStore, Location};
 
 /// Files as the versions of this program have written them.
@@ -39,6 +40,9 @@ struct Input<'a> {
 
 const PAGE: usize = 4_096;
 
+/// How many bytes tell what kind of file it is.
+const MAGIC: usize = 9;
+
 fn put(bytes: &mut [u8], at: usize, data: &[u8]) {
     bytes.iter_mut().skip(at).zip(data).for_each(|(byte, new)| *byte = *new);
 }
@@ -63,11 +67,28 @@ fn damaged(input: &Input<'_>) -> Vec<u8> {
 struct Fixture {
     executor: Executor,
     folder: Folder,
+    /// All todos in the files, as their last two transactions have left them.
+    known: Vec<Value>,
 }
 
 impl Fixture {
     fn new() -> Self {
-        Self { executor: Executor::default(), folder: Folder::new("database_file") }
+        let folder = Folder::new("database_file");
+        let mut fixture = Self { executor: Executor::default(), folder, known: Vec::new() };
+        let file = fixture.folder.path().join("todos");
+        for bytes in FILES {
+            // Which of the two transactions counts.
+            for last in [0, 1] {
+                let mut bytes = bytes.to_vec();
+                bytes[MAGIC] ^= last;
+                fixture.folder.empty();
+                fs::write(&file, bytes).expect("a file");
+                let store = open(&fixture.executor, &file);
+                fixture.known.extend(store.map(use_store).unwrap_or_default());
+            }
+        }
+        assert!(!fixture.known.is_empty());
+        fixture
     }
 
     fn run(&self, bytes: &[u8]) {
@@ -80,7 +101,8 @@ impl Fixture {
         match open(&self.executor, &file) {
             Ok(store) => {
                 assert!(checked.is_ok(), "{checked:?}, and it is opened");
-                use_store(store);
+                let todos = use_store(store);
+                assert!(todos.iter().all(|todo| self.known.contains(todo)), "{todos:?}");
             }
             Err(reason) => {
                 assert!(checked.is_err(), "{reason}, and the check finds nothing");

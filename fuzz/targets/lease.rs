@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
 struct File<'a> {
-    /// How many numbers it is from the greatest, or from 0.
+    /// How many numbers it is from the greatest, or from 0, modulo 4.
     number: u8,
     is_great: bool,
     /// What is behind the number, or in the place of `lease.` and the number.
@@ -21,7 +21,7 @@ struct File<'a> {
 }
 
 fn name(file: &File<'_>) -> String {
-    let number = u64::from(file.number);
+    let number = u64::from(file.number % 4);
     let number = if file.is_great { u64::MAX - number } else { number };
     let suffix = file.suffix;
     if file.is_other { format!("x.{suffix}") } else { format!("x.lease.{number}{suffix}") }
