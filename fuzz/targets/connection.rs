@@ -78,7 +78,7 @@ fn answers(received: &[u8]) -> usize {
     let text = String::from_utf8_lossy(received);
     let begins = |line: &&str| line.starts_with("HTTP/1.") && !line.starts_with("HTTP/1.1 1");
     let lines = text.split("\r\n").map(|line| line.rsplit('}').next().unwrap_or_default());
-    lines.filter(|line| begins(&line)).count()
+    lines.filter(|line| begins(line)).count()
 }
 
 fn run(fixture: &Fixture, data: &[u8]) {

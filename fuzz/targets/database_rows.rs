@@ -48,6 +48,16 @@ struct Input<'a> {
     is_wrong: bool,
 }
 
+impl Input<'_> {
+    /// It has a number that is nearly the greatest one that a store takes from a file.
+    fn is_at_an_end(&self) -> bool {
+        let is_last = |number: Number| u64::from(number).abs_diff(u64::MAX / 2) < 1_000;
+        let numbers = [self.next_id, self.transactions].into_iter().flatten();
+        let todos = self.todos.iter().flatten();
+        numbers.chain(todos.map(|todo| todo.5)).any(is_last)
+    }
+}
+
 fn write(file: &std::path::Path, input: &Input<'_>) -> Result<(), redb::Error> {
     let database = Database::create(file)?;
     let transaction = database.begin_write()?;
@@ -105,8 +115,11 @@ impl Fixture {
             Ok(store) => {
                 assert!(checked.is_ok(), "{checked:?}, and it is opened");
                 use_store(store);
-                // What it was used for is there, and no reason to refuse it.
-                use_store(open(&self.executor, &file).expect("a store"));
+                // What it was used for is there, and no reason to refuse it, unless it was at the end of its numbers.
+                match open(&self.executor, &file) {
+                    Ok(store) => drop(use_store(store)),
+                    Err(reason) => assert!(input.is_at_an_end(), "{reason}"),
+                }
             }
             Err(reason) => assert!(checked.is_err(), "{reason}, and the check finds nothing"),
         }

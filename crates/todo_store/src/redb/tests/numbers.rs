@@ -1,10 +1,10 @@
 //! Files whose rows are whole, and cannot all be right: a check says of them what a start says.
 
 use clock::Timestamp;
-use todo_model::MAX_NUMBER;
 
 use super::*;
 use crate::keys::Made;
+use crate::redb::tables::LAST_NUMBER;
 use crate::todos::Effect;
 
 /// What a check and a start say of a file after `change`.
@@ -25,10 +25,10 @@ fn judged(
 #[test]
 fn numbers_at_the_end_of_their_range_are_refused() {
     for (next_id, transactions, is_right) in [
-        (MAX_NUMBER, MAX_NUMBER, true),
-        (MAX_NUMBER + 1, 1, false),
+        (LAST_NUMBER, LAST_NUMBER, true),
+        (LAST_NUMBER + 1, 1, false),
         (u64::MAX, 1, false),
-        (1, MAX_NUMBER + 1, false),
+        (1, LAST_NUMBER + 1, false),
         (1, u64::MAX, false),
     ] {
         let found = judged(|header| (vec![], Header { next_id, transactions, ..header }));
