@@ -100,6 +100,10 @@ fn run(Fixture { api, tag }: &Fixture, input: &Input<'_>) -> Option<()> {
     }
     // The title that it has: nothing changes.
     let answer = api.send(request.body(Body::from(r#"{"title":"a"}"#)).ok()?, None);
+    if answer.status == 431 {
+        // With the tag in many places the head is too long.
+        return None;
+    }
     if (200..300).contains(&answer.status) {
         assert_eq!(answer.header("etag").trim_matches('"'), tag);
     }

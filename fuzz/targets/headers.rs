@@ -108,6 +108,10 @@ fn run(api: &Api, input: &Input<'_>) -> Option<()> {
         _ => false,
     };
     let made = send("POST", "/api/todos", r#"{"title":"a"}"#);
+    if made.status == 431 {
+        // With the token in many places the head is too long.
+        return None;
+    }
     if !may {
         assert_eq!(made.status, 401);
         assert!(made.header("www-authenticate").starts_with("Bearer "));
