@@ -27,10 +27,12 @@ fuzz_target!(|input: Input<'_>| -> Corpus {
     let Input { scheme, user, around: [before, behind], rest, from_file } = input;
     // Names, and nothing that ends them: else the password is in another place, which may be shown.
     let ends = |text: &str| text.contains(['@', ':', '/', '?', '#', ',']);
-    if ends(user) || ends(before) || ends(behind) || rest.contains(PASSWORD) {
+    let scheme = scheme.unwrap_or("postgres://");
+    let is_elsewhere =
+        [scheme, user, before, behind, rest].into_iter().any(|text| text.contains(PASSWORD));
+    if ends(user) || ends(before) || ends(behind) || is_elsewhere {
         return Corpus::Reject;
     }
-    let scheme = scheme.unwrap_or("postgres://");
     let url = format!("{scheme}{user}:{before}{PASSWORD}{behind}@{rest}");
     let shown = match Location::from_url(&url, from_file, OPTIONS) {
         Ok(location) => {
