@@ -8,6 +8,7 @@ unexport CARGO_TARGET_DIR
 env := . .toolchain/env &&
 bench := --manifest-path bench/Cargo.toml
 e2e := --manifest-path e2e/Cargo.toml
+fuzz := --manifest-path fuzz/Cargo.toml
 universal := --manifest-path universal/Cargo.toml
 xtask := --manifest-path xtask/Cargo.toml
 module := target/wasm32-wasip1/release/todo.wasm
@@ -38,11 +39,13 @@ lint: setup lint-deploy lint-crates ## check formatting, clippy, crates, the API
 	@$(env) cargo fmt --all --check
 	@$(env) cargo fmt $(bench) --all --check
 	@$(env) cargo fmt $(e2e) --check
+	@$(env) cargo fmt $(fuzz) --check
 	@$(env) cargo fmt $(universal) --check
 	@$(env) cargo fmt $(xtask) --check
 	@$(env) cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(env) cargo clippy --locked $(bench) --target host-tuple --workspace --all-targets -- -D warnings
 	@$(env) cargo clippy --locked $(e2e) --target host-tuple --all-targets --all-features -- -D warnings
+	@$(env) CXX=$$(scripts/tool.sh cxx)/c++ cargo clippy --locked $(fuzz) --target host-tuple -- -D warnings
 	@$(env) cargo clippy --locked $(universal) --target host-tuple --all-targets -- -D warnings
 	@$(env) cargo clippy --locked $(xtask) --target host-tuple --all-targets -- -D warnings
 	@bin=$$(scripts/tool.sh validators) && "$$bin/openapi-spec-validator" src/http/openapi.json
@@ -67,7 +70,10 @@ api: build ## attack the API with what its own description allows and forbids
 	@$(env) scripts/native.sh $(module) >/dev/null && \
 	  cargo e2e --locked attack -- --ignored --nocapture --test-threads 1
 
-fuzz-api: ## the same for TIME (600) seconds per store, otherwise each time
+fuzz: setup ## give all that parses bytes, or TARGET, new inputs for TIME (600) seconds each, led by what code they reach
+	@scripts/fuzz.sh $${TIME:-600} $(TARGET)
+
+fuzz-api: ## attack the API like api does, for TIME (600) seconds per store, otherwise each time
 	@FUZZ_SECONDS=$${TIME:-600} $(MAKE) --no-print-directory api
 
 fuzz-wire: build ## send what is nearly HTTP on COUNT (100000) connections, to the server and through nginx
@@ -149,6 +155,7 @@ fmt: setup ## format the sources
 	@$(env) cargo fmt --all
 	@$(env) cargo fmt $(bench) --all
 	@$(env) cargo fmt $(e2e)
+	@$(env) cargo fmt $(fuzz)
 	@$(env) cargo fmt $(universal)
 	@$(env) cargo fmt $(xtask)
 
@@ -169,7 +176,7 @@ test-container: setup ## test the images and the stack with podman (as root)
 	@scripts/container-test.sh
 
 clean: ## remove what was built
-	rm -rf target bench/target e2e/target universal/target xtask/target dist
+	rm -rf target bench/target e2e/target fuzz/target universal/target xtask/target dist
 
 distclean: clean ## remove .toolchain, too
 	rm -rf .toolchain

@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use clock::Timestamp;
 use serde::{Deserialize, Serialize};
-use todo_model::{Description, Title, Todo};
+use todo_model::{Description, MAX_NUMBER, Title, Todo};
 use todo_store::{AnyStore, Epoch, Origin, Portion, Store as _};
 
 /// How much of a store is read at one time, in bytes of titles and descriptions.
@@ -137,6 +137,9 @@ fn read(mut input: impl BufRead) -> Result<(Origin, Vec<Rc<Todo>>), TransferErro
     if head.todo_export != VERSION {
         return Err(wrong(1, &"the export is of another version"));
     }
+    if head.next_id > MAX_NUMBER {
+        return Err(wrong(1, &"next_id is too great"));
+    }
     let epoch = u64::from_str_radix(&head.epoch, 16).map_err(|error| wrong(1, &error))?;
     let origin = Origin { epoch: Epoch::from(epoch), next_id: head.next_id };
     let (mut todos, mut last) = (Vec::new(), 0);
@@ -152,8 +155,11 @@ fn read(mut input: impl BufRead) -> Result<(Origin, Vec<Rc<Todo>>), TransferErro
         }
         let line: Line<'_> =
             serde_json::from_slice(&line).map_err(|error| wrong(number, &error))?;
-        if line.id <= last || line.id >= origin.next_id || line.revision == 0 {
-            return Err(wrong(number, &"ids must rise up to next_id, and revisions be positive"));
+        if line.id <= last || line.id >= origin.next_id {
+            return Err(wrong(number, &"ids must rise up to next_id"));
+        }
+        if !(1..=MAX_NUMBER).contains(&line.revision) {
+            return Err(wrong(number, &format_args!("revisions are from 1 to {MAX_NUMBER}")));
         }
         last = line.id;
         todos.push(Rc::new(Todo {
@@ -216,10 +222,24 @@ mod tests {
             lines[2].replace("\"id\":2", "\"id\":3"),
             lines[2].replace("Docker", &"x".repeat(500)),
             lines[2].replace("\"revision\":1", "\"revision\":0"),
+            lines[2].replace("\"revision\":1", "\"revision\":9007199254740992"),
             lines[2].replace("true", "1"),
         ] {
             let message = with(&[lines[0], lines[1], &wrong, lines[3]]);
             assert!(message.starts_with("line 3: "), "{message}");
+        }
+    }
+
+    #[test]
+    fn ids_leave_room_for_those_that_come() {
+        for (next_id, is_right) in [(MAX_NUMBER, true), (MAX_NUMBER + 1, false), (u64::MAX, false)]
+        {
+            let text = format!(
+                "{{\"todo_export\":1,\"epoch\":\"1\",\"next_id\":{next_id}}}\n{{\"end\":0}}\n"
+            );
+            let result = read(text.as_bytes()).map(|(origin, _)| origin.next_id);
+            let expected = is_right.then_some(next_id).ok_or("line 1: next_id is too great");
+            assert_eq!(result.map_err(|error| error.to_string()), expected.map_err(str::to_owned));
         }
     }
 

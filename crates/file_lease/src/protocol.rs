@@ -132,7 +132,7 @@ impl Starter {
             },
             State::LookWhetherReleased(number) => {
                 match folder.read(&lease(&self.file, *number))? {
-                    Some(content) if content == RELEASED => State::Claim(*number + 1),
+                    Some(content) if content == RELEASED => State::Claim(following(*number)?),
                     Some(_) => State::Challenge(*number),
                     None => State::FindHighest,
                 }
@@ -145,7 +145,7 @@ impl Starter {
                 if !folder.exists(&challenge(&self.file, *number))? {
                     State::LookWhetherAnswered(*number)
                 } else if now.saturating_sub(*since) >= TERM {
-                    State::Claim(*number + 1)
+                    State::Claim(following(*number)?)
                 } else {
                     return Ok(Action::Wait(LOOK));
                 }
@@ -190,6 +190,12 @@ impl Starter {
         };
         Ok(Action::Continue)
     }
+}
+
+/// The number behind this one, which has one behind it as well: a holder looks for that.
+fn following(number: u64) -> io::Result<u64> {
+    let following = number.checked_add(1).filter(|following| *following < u64::MAX);
+    following.ok_or_else(|| io::Error::other(format!("there is no lease behind number {number}")))
 }
 
 /// The name of a lease.
@@ -277,6 +283,16 @@ mod tests {
             "xx.lease.1",
         ] {
             assert_eq!(Name::of("x", name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_lease_has_a_number_behind_it() {
+        assert_eq!(following(1).ok(), Some(2));
+        assert_eq!(following(u64::MAX - 2).ok(), Some(u64::MAX - 1));
+        for last in [u64::MAX - 1, u64::MAX] {
+            let error = following(last).unwrap_err().to_string();
+            assert_eq!(error, format!("there is no lease behind number {last}"));
         }
     }
 

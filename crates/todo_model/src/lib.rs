@@ -20,6 +20,10 @@ pub type TodoId = u64;
 /// How often a todo was written: 1 when it is new, one more with each change.
 pub type Revision = u64;
 
+/// The greatest id and revision that is taken from an export: the greatest integer that all readers of JSON agree
+/// on (RFC 8259, section 6). A store counts on from there for longer than it will be there.
+pub const MAX_NUMBER: u64 = (1 << 53) - 1;
+
 /// One thing to do, as clients see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Todo {

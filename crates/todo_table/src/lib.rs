@@ -224,8 +224,15 @@ impl Table {
                 return Err(ReadError::Invalid(id));
             }
         }
-        if schema == SCHEMA {
-            for item in transaction.open_table(KEYS)?.iter()? {
+        let keys = match (schema, transaction.open_table(KEYS)) {
+            (SCHEMA, keys) => Some(keys?),
+            (_, Err(TableError::TableDoesNotExist(_))) => None,
+            (_, Err(TableError::Storage(error))) => return Err(error.into()),
+            // The next write would make keys of it that nobody has looked at.
+            _ => return Err(ReadError::Foreign),
+        };
+        if let Some(keys) = keys {
+            for item in keys.iter()? {
                 let (key, value) = item?;
                 let (fingerprint, id, created_at) = value.value();
                 let row = KeyRow { key: key.value(), fingerprint, id, created_at };
@@ -277,4 +284,37 @@ impl Table {
 
 fn value(row: Row<'_>) -> Value<'_> {
     (row.title, row.description, row.completed, row.created_at, row.revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table of an earlier version, and one with `name` beside it.
+    fn earlier(schema: u64, name: &str) -> Table {
+        let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut meta = transaction.open_table(META).unwrap();
+            let entries =
+                [(SCHEMA_KEY, schema), (NEXT_ID_KEY, 1), (TRANSACTIONS_KEY, 1), (EPOCH_KEY, 1)];
+            for (key, value) in entries {
+                meta.insert(key, value).unwrap();
+            }
+            transaction.open_table(TODOS).unwrap();
+            let other = TableDefinition::<&str, KeyValue>::new(name);
+            transaction.open_table(other).unwrap().insert("a", (0, 0, 0)).unwrap();
+        }
+        transaction.commit().unwrap();
+        Table(database)
+    }
+
+    #[test]
+    fn keys_from_before_there_were_keys_are_refused() {
+        for schema in [SCHEMA_WITHOUT_EPOCH, SCHEMA_WITHOUT_KEYS] {
+            let read = |name| earlier(schema, name).read(1, &mut |_| true);
+            assert!(matches!(read("keys"), Err(ReadError::Foreign)), "{schema}");
+            assert!(read("other").is_ok(), "{schema}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What is in the database: how todos and keys get in and out.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use clock::Timestamp;
@@ -11,6 +12,10 @@ use crate::keys::Made;
 use crate::todos::{Effect, Todos};
 
 pub(super) use todo_table::Header;
+
+/// The greatest number in a file that a store counts on from: half of what there is. From the greatest one in an export,
+/// [`todo_model::MAX_NUMBER`], nobody comes that far, so a store never writes what the next start would refuse.
+pub(super) const LAST_NUMBER: u64 = u64::MAX / 2;
 
 /// Reads everything, and gives `todos` what it finds.
 pub(super) fn read(table: &Table, todos: &mut Todos) -> Result<Header, ReadError> {
@@ -25,20 +30,30 @@ pub(super) fn read(table: &Table, todos: &mut Todos) -> Result<Header, ReadError
             from_key_row(row).is_some_and(|(key, made)| todos.restore_key(&key, made))
         }
     })?;
+    check(header)?;
     todos.set_next_id(header.next_id);
     Ok(header)
 }
 
-/// How many todos there are, if all of them can be read.
+/// A store goes on from these numbers.
+fn check(header: Header) -> Result<(), ReadError> {
+    if header.next_id.max(header.transactions) > LAST_NUMBER {
+        return Err(Error::Corrupted("its numbers have come to their end".to_owned()).into());
+    }
+    Ok(())
+}
+
+/// How many todos there are, if [`read`] would take all that is there.
 pub(super) fn count(table: &Table) -> Result<usize, ReadError> {
-    let mut count = 0;
-    table.read(0, &mut |entry| match entry {
+    let (mut count, mut made) = (0, HashSet::new());
+    let header = table.read(0, &mut |entry| match entry {
         Entry::Todo(row) => {
             count += 1;
             from_row(row).is_some()
         }
-        Entry::Key(row) => from_key_row(row).is_some(),
+        Entry::Key(row) => from_key_row(row).is_some_and(|(_, key)| made.insert(key.id)),
     })?;
+    check(header)?;
     Ok(count)
 }
 
@@ -97,6 +112,9 @@ fn from_key_row(row: KeyRow<'_>) -> Option<(IdempotencyKey, Made)> {
 }
 
 fn from_row(row: Row<'_>) -> Option<Todo> {
+    if row.revision > LAST_NUMBER {
+        return None;
+    }
     Some(Todo {
         id: row.id,
         title: Title::parse(row.title).ok()?,

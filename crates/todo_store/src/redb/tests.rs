@@ -4,6 +4,7 @@ mod crash_disk;
 mod faults;
 mod growth;
 mod keys;
+mod numbers;
 mod power_cut;
 mod script;
 mod test_disk;
