@@ -94,10 +94,16 @@ test-browser: build ## run the tests of the web page in a browser; pictures go t
 	  scripts/native.sh $(module) >/dev/null && \
 	  PATH="$$chromium:$$PATH" AXE="$$axe/axe.min.js" cargo e2e --locked --features browser --test browser
 
-test-tls: setup ## build the module with TLS to the database, and test that
+build-tls: setup
 	@$(env) cargo build --release --locked --features tls --target-dir target/tls && \
-	  E2E_MODULE=$$(scripts/native.sh target/tls/wasm32-wasip1/release/todo.wasm) \
+	  scripts/native.sh target/tls/wasm32-wasip1/release/todo.wasm >/dev/null
+
+test-tls: build-tls ## build the module with TLS to the database, and test that
+	@$(env) E2E_MODULE=$$(scripts/native.sh target/tls/wasm32-wasip1/release/todo.wasm) && export E2E_MODULE && \
 	  cargo e2e --locked --test e2e -- tls::a_server tls::nothing --ignored --nocapture
+
+build-fuzz: setup
+	@scripts/fuzz.sh build
 
 crash: build ## kill the server ROUNDS (200) times under load and look for lost changes
 	@$(env) scripts/native.sh $(module) >/dev/null && \

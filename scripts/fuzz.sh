@@ -5,6 +5,7 @@
 # keeps those that reach new code in fuzz/target/corpus, for the next run. An input that breaks a promise is left in
 # fuzz/artifacts, with the command that repeats it, and makes this fail.
 #
+#   fuzz.sh build                   only builds the targets
 #   fuzz.sh repeat TARGET FILE      runs one input
 #   fuzz.sh minimize [TARGET...]    brings what was kept into fuzz/corpus: of the inputs that reach the same code, the shortest
 
@@ -27,7 +28,7 @@ fail() {
 
 action=run
 case ${1:-} in
-  repeat | minimize) action=$1 ;;
+  build | repeat | minimize) action=$1 ;;
   '' | *[!0-9]*) fail "usage: fuzz.sh SECONDS [TARGET...]" ;;
   *) seconds=$1 ;;
 esac
@@ -66,6 +67,7 @@ run() {
 }
 
 case $action in
+  build) ;;
   repeat)
     RUST_BACKTRACE=1 exec "$programs/$1" "$2"
     ;;
