@@ -79,7 +79,7 @@ case $action in
       "$programs/$name" -merge=1 -use_counters=0 -max_len=$MAX_BYTES fuzz/target/minimal "fuzz/corpus/$name" "fuzz/target/corpus/$name" \
         >/dev/null 2>&1 || fail "$name: the inputs cannot be merged"
       # What somebody has given a name stays, whatever else reaches the same code: inputs written by hand, and findings.
-      find "fuzz/corpus/$name" -name '*[!0-9a-f]*' -exec cp {} fuzz/target/minimal \;
+      find "fuzz/corpus/$name" -type f -name '*[!0-9a-f]*' -exec cp {} fuzz/target/minimal \;
       rm -rf "fuzz/corpus/$name"
       mv fuzz/target/minimal "fuzz/corpus/$name"
       echo "fuzz: $name: $(find "fuzz/corpus/$name" -type f | wc -l) inputs, $(du -sh --apparent-size "fuzz/corpus/$name" | cut -f 1)"

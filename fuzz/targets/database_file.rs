@@ -40,8 +40,8 @@ struct Input<'a> {
 
 const PAGE: usize = 4_096;
 
-/// How many bytes tell what kind of file it is.
-const MAGIC: usize = 9;
+/// Where the last bytes of the two transactions in the header are: of the first one, and how far it is to the next.
+const TRANSACTIONS: (usize, usize) = (64 + 127, 128);
 
 fn put(bytes: &mut [u8], at: usize, data: &[u8]) {
     bytes.iter_mut().skip(at).zip(data).for_each(|(byte, new)| *byte = *new);
@@ -77,10 +77,12 @@ impl Fixture {
         let mut fixture = Self { executor: Executor::default(), folder, known: Vec::new() };
         let file = fixture.folder.path().join("todos");
         for bytes in FILES {
-            // Which of the two transactions counts.
-            for last in [0, 1] {
+            // Where one of the two is damaged, the database takes it for one that was cut off by a crash, and uses the other.
+            for damaged in [None, Some(0), Some(1)] {
                 let mut bytes = bytes.to_vec();
-                bytes[MAGIC] ^= last;
+                if let Some(number) = damaged {
+                    bytes[TRANSACTIONS.0 + number * TRANSACTIONS.1] ^= 1;
+                }
                 fixture.folder.empty();
                 fs::write(&file, bytes).expect("a file");
                 let store = open(&fixture.executor, &file);
