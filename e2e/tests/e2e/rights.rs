@@ -104,7 +104,8 @@ fn under_the_profile<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'stati
 
 #[test]
 fn the_profile_refuses_what_the_server_never_asks_for() {
-    let nowhere = Path::new("/nonexistent");
+    // In a folder that is not there: a call that is not refused must leave nothing behind.
+    let nowhere = Path::new("/nonexistent/nowhere");
     let file = File::open("/dev/null").unwrap();
     let none: Option<&Path> = None;
     let results = under_the_profile(move || {
