@@ -5,6 +5,8 @@
 # keeps those that reach new code in fuzz/target/corpus, for the next run. An input that breaks a promise is left in
 # fuzz/artifacts, with the command that repeats it, and makes this fail.
 #
+# SEED makes it choose the same inputs again; without it they are others each time.
+#
 #   fuzz.sh build                   only builds the targets
 #   fuzz.sh repeat TARGET FILE      runs one input
 #   fuzz.sh minimize [TARGET...]    brings what was kept into fuzz/corpus: of the inputs that reach the same code, the shortest
@@ -51,7 +53,7 @@ if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
 run() {
   local name=$1 kept=fuzz/target/corpus/$1 log=fuzz/target/log/$1 result=0
   mkdir -p "$kept" "fuzz/artifacts/$name" fuzz/target/log
-  "$programs/$name" -max_total_time="$seconds" -timeout=$MAX_SECONDS -rss_limit_mb=$MAX_MEGABYTES \
+  "$programs/$name" -seed="${SEED:-0}" -max_total_time="$seconds" -timeout=$MAX_SECONDS -rss_limit_mb=$MAX_MEGABYTES \
     -max_len=$MAX_BYTES -dict="fuzz/dictionaries/$name.dict" -artifact_prefix="fuzz/artifacts/$name/" \
     -print_final_stats=1 "$kept" "fuzz/corpus/$name" >"$log" 2>&1 || result=$?
   if [ $result -ne 0 ]; then

@@ -30,7 +30,8 @@ fuzz_target!(|input: Input<'_>| -> Corpus {
     let scheme = scheme.unwrap_or("postgres://");
     let is_elsewhere =
         [scheme, user, before, behind, rest].into_iter().any(|text| text.contains(PASSWORD));
-    if ends(user) || ends(before) || ends(behind) || is_elsewhere {
+    let goes_on = scheme.split_once("://").is_some_and(|(_, behind)| !behind.is_empty());
+    if goes_on || ends(user) || ends(before) || ends(behind) || is_elsewhere {
         return Corpus::Reject;
     }
     let url = format!("{scheme}{user}:{before}{PASSWORD}{behind}@{rest}");
