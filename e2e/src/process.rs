@@ -49,7 +49,7 @@ impl Process {
     }
 }
 
-/// A field of the text of `/proc/PID/status`, with one blank between values.
+/// A field of the text of `/proc/PID/status`, or of another file in that form, with one blank between values.
 pub fn status_field(status: &str, field: &str) -> String {
     let line = status.lines().find_map(|line| line.strip_prefix(&format!("{field}:")));
     line.expect("a field").split_whitespace().collect::<Vec<_>>().join(" ")

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::process::status_field;
 use crate::server::{Server, wait_until};
 
 impl Server {
@@ -47,9 +48,8 @@ impl Server {
 
     /// The bytes of memory that it has written to and that are nobody else's.
     pub fn private_memory(&self) -> u64 {
-        let text = self.process().read("smaps_rollup");
-        let line = text.lines().find_map(|line| line.strip_prefix("Private_Dirty:"));
-        let number = line.and_then(|line| line.split_whitespace().next()).expect("kilobytes");
+        let kilobytes = status_field(&self.process().read("smaps_rollup"), "Private_Dirty");
+        let number = kilobytes.strip_suffix(" kB").expect("kilobytes");
         number.parse::<u64>().expect("a number") * 1024
     }
 
