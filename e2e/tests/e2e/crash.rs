@@ -1,6 +1,6 @@
 //! Kills the server at random moments while clients change todos, and compares what is left with what was answered.
 //!
-//! `CRASH_ROUNDS` in the environment sets the number of kills; `make crash` runs this alone.
+//! `CRASH_ROUNDS` in the environment sets the number of kills, of several servers when there are many; `make crash` runs this alone.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const WRITERS: u64 = 6;
+
+/// Servers that are killed at the same time, each with a file of its own.
+const MAX_SERVERS: u64 = 4;
 
 /// Title, and whether it is completed.
 type State = (String, bool);
@@ -168,10 +171,8 @@ pub fn compare(server: &Server, writers: &mut [Writer], last_id: &mut u64) {
     assert_eq!(server.connect().request("DELETE", &target, &[], b"").status, 204);
 }
 
-#[test]
-fn what_was_answered_is_there_after_a_kill() {
-    let rounds: u64 =
-        std::env::var("CRASH_ROUNDS").map_or(5, |rounds| rounds.parse().expect("a number"));
+/// Kills a server so many times, and gives how many changes were answered and how long its starts took.
+fn kill_often(seed: u64, rounds: u64) -> (usize, Vec<Duration>) {
     let folder = TempDir::new().unwrap();
     let start = || {
         let builder = Server::builder().data(folder.path()).set("SEED_TODOS", "false");
@@ -179,19 +180,20 @@ fn what_was_answered_is_there_after_a_kill() {
     };
     let mut writers: Vec<_> = (0..WRITERS).map(|_| Writer::default()).collect();
     let mut last_id = 0;
-    let mut restarts = Vec::new();
+    let mut starts = Vec::new();
     for round in 1..=rounds {
         let began = Instant::now();
         let server = start();
-        restarts.push(began.elapsed());
+        starts.push(began.elapsed());
         compare(&server, &mut writers, &mut last_id);
         let (address, stop) = (server.address(), AtomicBool::new(false));
         let server = Mutex::new(Some(server));
+        let seed = seed << 32 | round;
         thread::scope(|scope| {
             for (name, writer) in (0..).zip(&mut writers) {
                 let stop = &stop;
                 scope.spawn(move || {
-                    let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (round << 8) ^ (name + 1));
+                    let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (seed << 8) ^ (name + 1));
                     let mut client = Client::connect(address);
                     let mut ask = |method: &str, target: &str, headers: &[&str], body: &[u8]| {
                         client.try_request(method, target, headers, body)
@@ -202,7 +204,7 @@ fn what_was_answered_is_there_after_a_kill() {
                     }
                 });
             }
-            let mut random = Random(round.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1);
+            let mut random = Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1);
             random.below(2);
             thread::sleep(Duration::from_micros(20_000 + random.below(250_000)));
             server.lock().unwrap().take().expect("it runs").kill();
@@ -210,11 +212,34 @@ fn what_was_answered_is_there_after_a_kill() {
         });
     }
     compare(&start(), &mut writers, &mut last_id);
-    let acknowledged: usize = writers.iter().map(|writer| writer.acknowledged).sum();
-    restarts.sort_unstable();
+    (writers.iter().map(|writer| writer.acknowledged).sum(), starts)
+}
+
+#[test]
+fn what_was_answered_is_there_after_a_kill() {
+    let rounds: u64 =
+        std::env::var("CRASH_ROUNDS").map_or(5, |rounds| rounds.parse().expect("a number"));
+    // A round waits most of its time for the lease of the server that was killed.
+    let servers = rounds.div_ceil(50).min(MAX_SERVERS);
+    let (mut acknowledged, mut starts) = (0, Vec::new());
+    thread::scope(|scope| {
+        let runs: Vec<_> = (0..servers)
+            .map(|server| {
+                let share = (rounds + server) / servers;
+                scope.spawn(move || kill_often(server, share))
+            })
+            .collect();
+        for run in runs {
+            let (changes, times) = run.join().unwrap();
+            acknowledged += changes;
+            starts.extend(times);
+        }
+    });
+    starts.sort_unstable();
     println!(
-        "{rounds} kills, {acknowledged} acknowledged changes: none lost, none invented, no id twice; median start {:?}",
-        restarts[restarts.len() / 2]
+        "{} kills, {acknowledged} acknowledged changes: none lost, none invented, no id twice; median start {:?}",
+        starts.len(),
+        starts[starts.len() / 2]
     );
     assert!(acknowledged > 0);
 }
