@@ -120,9 +120,23 @@ impl Client {
 
     /// Sends a request with a `Host` header, further `headers`, and a body if there is one.
     pub fn send_request(&mut self, method: &str, target: &str, headers: &[&str], body: &[u8]) {
+        self.try_send_request(method, target, headers, body).expect("the server reads");
+    }
+
+    /// The same, if the server lives long enough.
+    ///
+    /// # Errors
+    /// The connection is closed.
+    pub fn try_send_request(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[&str],
+        body: &[u8],
+    ) -> io::Result<()> {
         let length = format!("Content-Length: {}", body.len());
         let length: &[&str] = if body.is_empty() { &[] } else { &[&length] };
-        self.send(request(method, target, &[headers, length].concat(), body));
+        self.stream.write_all(&request(method, target, &[headers, length].concat(), body))
     }
 
     /// Sends a request and reads the answer to it.
@@ -201,39 +215,51 @@ impl Client {
         }
         let length =
             response.header("content-length").expect("a length").parse().expect("a number");
-        response.body = self.take(length);
+        response.body = self.take(length).expect("a body");
         response
     }
 
     /// Reads a body in chunks (RFC 9112, section 7.1), without trailers.
     fn chunks(&mut self) -> Vec<u8> {
-        std::iter::from_fn(|| self.chunk()).flatten().collect()
+        std::iter::from_fn(|| self.chunk().expect("a chunk")).flatten().collect()
     }
 
     /// Reads the next chunk of a body. `None` at its end.
-    pub fn chunk(&mut self) -> Option<Vec<u8>> {
+    ///
+    /// # Errors
+    /// The connection ends before it.
+    pub fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
         while !self.buffer.windows(2).any(|bytes| bytes == b"\r\n") {
-            assert!(self.read_more() > 0, "the connection ends within a body");
+            self.read_some()?;
         }
         let status = httparse::parse_chunk_size(&self.buffer).expect("a chunk's size");
         let httparse::Status::Complete((start, size)) = status else { panic!("a whole line") };
-        self.take(start);
+        self.take(start)?;
         let size = usize::try_from(size).expect("a size");
-        let mut chunk = self.take(size + 2);
+        let mut chunk = self.take(size + 2)?;
         chunk.truncate(size);
-        Some(chunk).filter(|chunk| !chunk.is_empty())
+        Ok(Some(chunk).filter(|chunk| !chunk.is_empty()))
     }
 
     /// Reads so many bytes.
-    fn take(&mut self, length: usize) -> Vec<u8> {
+    fn take(&mut self, length: usize) -> io::Result<Vec<u8>> {
         while self.buffer.len() < length {
-            assert!(self.read_more() > 0, "the connection ends within a body");
+            self.read_some()?;
         }
-        self.buffer.drain(..length).collect()
+        Ok(self.buffer.drain(..length).collect())
     }
 
     /// Reads an answer up to its body, as there is none after `HEAD`.
     pub fn response_head(&mut self) -> Response {
+        let head = self.try_response_head();
+        head.unwrap_or_else(|error| panic!("{error} within a head: {:?}", self.buffer))
+    }
+
+    /// The same, if the server lives long enough.
+    ///
+    /// # Errors
+    /// The connection ends before it.
+    pub fn try_response_head(&mut self) -> io::Result<Response> {
         loop {
             let mut headers = [httparse::EMPTY_HEADER; 64];
             let mut parser = httparse::Response::new(&mut headers);
@@ -245,19 +271,27 @@ impl Client {
                 let headers = parser.headers.iter();
                 let headers = headers.map(|h| (h.name.to_lowercase(), text(h.value))).collect();
                 self.buffer.drain(..length);
-                return Response { status, headers, body: Vec::new() };
+                return Ok(Response { status, headers, body: Vec::new() });
             }
-            assert!(self.read_more() > 0, "the connection ends within a head: {:?}", self.buffer);
+            self.read_some()?;
         }
     }
 
     /// Reads once, as much as is there, and takes all of it.
     pub fn read_once(&mut self) -> Vec<u8> {
-        self.read_more();
+        self.read_more().expect("the server answers");
         std::mem::take(&mut self.buffer)
     }
 
-    fn read_more(&mut self) -> usize {
+    /// Reads once. The end of the connection is an error.
+    fn read_some(&mut self) -> io::Result<()> {
+        match self.read_more()? {
+            0 => Err(io::Error::new(ErrorKind::UnexpectedEof, "the connection ends")),
+            _ => Ok(()),
+        }
+    }
+
+    fn read_more(&mut self) -> io::Result<usize> {
         let mut chunk = [0; 65_536];
         let deadline = Instant::now() + PATIENCE;
         // A signal to this process may end a wait before its time.
@@ -268,11 +302,11 @@ impl Client {
         let count = loop {
             match self.stream.read(&mut chunk) {
                 Err(error) if is_early(&error) => {}
-                result => break result.expect("the server answers"),
+                result => break result?,
             }
         };
         self.buffer.extend_from_slice(&chunk[..count]);
-        count
+        Ok(count)
     }
 
     /// Fails unless the server closes the connection without another byte.

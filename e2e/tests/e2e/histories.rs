@@ -6,6 +6,7 @@
 
 mod cases;
 mod faulty;
+mod followers;
 mod model;
 mod record;
 mod rules;
@@ -19,12 +20,12 @@ use fastrand::Rng;
 use tempfile::TempDir;
 
 use faulty::{Fault, Faulty};
-use record::{Outcome, Record};
-use rules::{Pages, judge};
+use record::{Outcome, Record, Request};
+use rules::judge;
 use work::{Size, World};
 
 /// Runs histories for as long as the environment says, or with these seeds.
-fn each_seed(store: &str, seeds: u64, pages: Pages, mut history: impl FnMut(u64) -> Vec<Record>) {
+fn each_seed(store: &str, seeds: u64, mut history: impl FnMut(u64) -> Vec<Record>) {
     let number = |name: &str| env::var(name).ok().map(|text| text.parse().expect("a number"));
     let (only, seconds) = (number("HISTORY_SEED"), number("HISTORY_SECONDS"));
     let began = Instant::now();
@@ -33,15 +34,16 @@ fn each_seed(store: &str, seeds: u64, pages: Pages, mut history: impl FnMut(u64)
         (None, Some(_)) => fastrand::u64(..1 << 40),
         (None, None) => 1,
     };
-    let (mut histories, mut operations, mut unknown) = (0, 0, 0);
+    let (mut histories, mut operations, mut events, mut unknown) = (0, 0, 0, 0);
     for seed in first.. {
         println!("{store}: HISTORY_SEED={seed}");
         let records = history(seed);
-        if let Err(reason) = judge(&records, pages) {
+        if let Err(reason) = judge(&records) {
             panic!("{store}, HISTORY_SEED={seed}: {reason}");
         }
         histories += 1;
         operations += records.len();
+        events += records.iter().filter(|r| matches!(r.request, Request::Event { .. })).count();
         unknown += records.iter().filter(|r| matches!(r.outcome, Outcome::Unknown)).count();
         let is_enough = match (only, seconds) {
             (Some(_), _) => true,
@@ -53,7 +55,7 @@ fn each_seed(store: &str, seeds: u64, pages: Pages, mut history: impl FnMut(u64)
         }
     }
     println!(
-        "{store}: {histories} histories of {operations} operations, {unknown} of them without an answer: all linearizable"
+        "{store}: {histories} histories of {operations} operations, {events} of them events and {unknown} without an answer: all linearizable"
     );
 }
 
@@ -63,7 +65,7 @@ fn server() -> Builder {
 
 #[test]
 fn what_clients_are_told_of_todos_in_memory_fits_one_order() {
-    each_seed("memory", 3, Pages::OneMoment, |seed| {
+    each_seed("memory", 3, |seed| {
         let server = server().set("DATABASE_URL", "memory:").start();
         let size = Size { clients: 8, operations: 1_500 };
         World::new(vec![server.address()]).run(seed, size, |_| {})
@@ -72,7 +74,7 @@ fn what_clients_are_told_of_todos_in_memory_fits_one_order() {
 
 #[test]
 fn what_clients_are_told_of_todos_in_a_file_fits_one_order_over_kills() {
-    each_seed("redb", 1, Pages::OneMoment, |seed| {
+    each_seed("redb", 1, |seed| {
         let folder = TempDir::new().unwrap();
         let start = || server().data(folder.path()).start();
         let mut running = Some(start());
@@ -91,10 +93,11 @@ fn what_clients_are_told_of_todos_in_a_file_fits_one_order_over_kills() {
 }
 
 /// Each of the servers reaches the database through a network of its own, which breaks now and then, and the database crashes.
+/// In every second history they do not, as servers that lose the database often tell few events but `reset`.
 #[test]
 fn what_clients_are_told_by_several_servers_of_a_database_fits_one_order() {
     let mut database = Postgres::start();
-    each_seed("postgres", 2, Pages::TwoMoments, |seed| {
+    each_seed("postgres", 2, |seed| {
         // Of another epoch than the history before.
         database.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION todo");
         let proxies = [0; 3].map(|_| Proxy::to(database.address()));
@@ -103,7 +106,8 @@ fn what_clients_are_told_by_several_servers_of_a_database_fits_one_order() {
             .map(|proxy| server().set("DATABASE_URL", database.url_at(proxy.address())).start());
         let world = World::new(servers.iter().map(Server::address).collect());
         world.run(seed, Size { clients: 8, operations: 1_000 }, |random| {
-            for cut in 1..=12 {
+            let cuts = if seed.is_multiple_of(2) { 0 } else { 12 };
+            for cut in 1..=cuts {
                 world.wait_for(cut * 75);
                 let proxy = &proxies[random.usize(..proxies.len())];
                 match random.u8(..8) {
@@ -137,7 +141,7 @@ fn faulty_history(fault: Fault, seed: u64) -> Vec<Record> {
 fn a_server_without_a_fault_is_found_to_have_none() {
     for seed in 1..=10 {
         let records = faulty_history(Fault::Nothing, seed);
-        assert_eq!(judge(&records, Pages::OneMoment), Ok(()), "seed {seed}");
+        assert_eq!(judge(&records), Ok(()), "seed {seed}");
         let answered = records.iter().filter(|r| matches!(r.outcome, Outcome::Answered(_)));
         assert!(answered.count() > 800, "seed {seed}");
     }
@@ -147,7 +151,7 @@ fn a_server_without_a_fault_is_found_to_have_none() {
 fn every_fault_is_found_in_every_history() {
     for fault in Fault::ALL {
         for seed in 1..=3 {
-            let found = judge(&faulty_history(fault, seed), Pages::OneMoment);
+            let found = judge(&faulty_history(fault, seed));
             let reason = found.expect_err(&format!("{fault:?} is not found, seed {seed}"));
             if seed == 1 {
                 println!("{fault:?}: {}", reason.lines().next().unwrap_or_default());

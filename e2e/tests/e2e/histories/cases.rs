@@ -1,7 +1,7 @@
 //! Histories written by hand: what the judge lets pass, and what it does not.
 
-use super::record::{Answer, Change, Fields, Listed, Outcome, Record, Request, Todo};
-use super::rules::{Pages, judge};
+use super::record::{ALL, Answer, Change, Fields, Filter, Listed, Outcome, Record, Request, Todo};
+use super::rules::judge;
 
 fn fields(title: &str) -> Fields {
     Fields { title: title.into(), description: "d".into(), completed: false }
@@ -37,6 +37,14 @@ fn delete(id: u64) -> Request {
     Request::Delete { id, only: None }
 }
 
+fn page(completed: Option<bool>, limit: usize) -> Request {
+    Request::List { filter: Filter { completed, text: None }, limit: Some(limit) }
+}
+
+fn search(text: &str) -> Request {
+    Request::List { filter: Filter { completed: None, text: Some(text.into()) }, limit: None }
+}
+
 type Step = (u64, u64, Request, Option<Answer>);
 
 /// Steps that follow one another.
@@ -56,7 +64,7 @@ fn judged(steps: Vec<Step>) -> Result<(), String> {
         outcome: answer.map_or(Outcome::Unknown, Outcome::Answered),
         epoch: None,
     });
-    judge(&records.collect::<Vec<_>>(), Pages::OneMoment)
+    judge(&records.collect::<Vec<_>>())
 }
 
 #[track_caller]
@@ -76,13 +84,13 @@ fn the_life_of_a_todo_passes() {
         (rename(1, "b", Some(1)), todo(1, "b", 2)),
         (rename(1, "b", None), todo(1, "b", 2)),
         (rename(1, "c", Some(1)), Answer::ConditionFailed),
-        (Request::List, list(&[(1, "b")])),
+        (ALL, list(&[(1, "b")])),
         (create("d", None), todo(2, "d", 1)),
         (delete(1), Answer::Deleted),
         (delete(1), Answer::NotFound),
         (get(1), Answer::NotFound),
-        (Request::List, list(&[(2, "d")])),
-        (Request::Page { completed: Some(true), limit: 2 }, list(&[])),
+        (ALL, list(&[(2, "d")])),
+        (page(Some(true), 2), list(&[])),
         (get(9), Answer::NotFound),
     ]);
     assert_eq!(judged(steps), Ok(()));
@@ -97,7 +105,7 @@ fn what_overlaps_may_be_seen_in_either_state() {
             (1, 2, create("a", None), Some(todo(1, "a", 1))),
             (3, 10, rename(1, "b", None), Some(todo(1, "b", 2))),
             (4, 5, get(1), Some(todo(1, title, revision))),
-            (6, 7, Request::List, Some(list(&[(1, "b")]))),
+            (6, 7, ALL, Some(list(&[(1, "b")]))),
         ];
         assert_eq!(judged(steps), Ok(()));
     }
@@ -108,7 +116,7 @@ fn what_was_not_answered_may_have_been_made_or_not() {
     let begin = || vec![(1, 2, create("a", None), None), (3, 4, create("b", None), None)];
     let with = |seen: &[(u64, &str)]| {
         let mut steps = begin();
-        steps.push((5, 6, Request::List, Some(list(seen))));
+        steps.push((5, 6, ALL, Some(list(seen))));
         steps
     };
     for seen in [&[][..], &[(1, "a")], &[(1, "b")], &[(1, "b"), (2, "a")]] {
@@ -116,7 +124,7 @@ fn what_was_not_answered_may_have_been_made_or_not() {
     }
     assert_refused(with(&[(1, "c")]), "nobody asked for todo 1");
     let mut again = with(&[(1, "a")]);
-    again.push((7, 8, Request::List, Some(list(&[]))));
+    again.push((7, 8, ALL, Some(list(&[]))));
     assert_refused(again, NO_ORDER);
     let mut changed = with(&[(1, "a")]);
     changed.push((7, 8, rename(1, "x", None), None));
@@ -145,11 +153,11 @@ fn a_lost_update_does_not_pass() {
 #[test]
 fn what_was_answered_must_stay() {
     let made = (create("a", None), todo(1, "a", 1));
-    assert_refused(in_turn([made.clone(), (Request::List, list(&[]))]), NO_ORDER);
+    assert_refused(in_turn([made.clone(), (ALL, list(&[]))]), NO_ORDER);
     assert_refused(in_turn([made.clone(), (get(1), Answer::NotFound)]), NO_ORDER);
     let stale = [made.clone(), (rename(1, "b", None), todo(1, "b", 2)), (get(1), todo(1, "a", 1))];
     assert_refused(in_turn(stale), NO_ORDER);
-    let back = [made.clone(), (delete(1), Answer::Deleted), (Request::List, list(&[(1, "a")]))];
+    let back = [made.clone(), (delete(1), Answer::Deleted), (ALL, list(&[(1, "a")]))];
     assert_refused(in_turn(back), NO_ORDER);
     let same_revision = [made, (rename(1, "b", None), todo(1, "b", 1))];
     assert_refused(in_turn(same_revision), NO_ORDER);
@@ -189,7 +197,7 @@ fn a_key_makes_one_todo() {
     // The one without an answer may have made it.
     let open = vec![
         (1, 2, create("a", Some("k")), None),
-        (3, 4, Request::List, Some(list(&[(1, "a")]))),
+        (3, 4, ALL, Some(list(&[(1, "a")]))),
         (5, 6, create("a", Some("k")), Some(todo(1, "a", 1))),
     ];
     assert_eq!(judged(open), Ok(()));
@@ -202,14 +210,16 @@ fn lists_are_of_what_was_asked_for() {
         let [first, second] = made.clone();
         in_turn([first, second, (request, answer)])
     };
-    assert_eq!(judged(with(Request::List, list(&[(1, "a"), (2, "b")]))), Ok(()));
+    assert_eq!(judged(with(ALL, list(&[(1, "a"), (2, "b")]))), Ok(()));
     let not = "not a list";
-    assert_refused(with(Request::List, list(&[(2, "b"), (1, "a")])), not);
-    assert_refused(with(Request::List, list(&[(1, "a"), (1, "a"), (2, "b")])), not);
-    let page = |limit| Request::Page { completed: None, limit };
-    assert_refused(with(page(1), list(&[(1, "a"), (2, "b")])), not);
-    let page = Request::Page { completed: Some(true), limit: 2 };
-    assert_refused(with(page, list(&[(1, "a")])), not);
+    assert_refused(with(ALL, list(&[(2, "b"), (1, "a")])), not);
+    assert_refused(with(ALL, list(&[(1, "a"), (1, "a"), (2, "b")])), not);
+    assert_refused(with(page(None, 1), list(&[(1, "a"), (2, "b")])), not);
+    assert_refused(with(page(Some(true), 2), list(&[(1, "a")])), not);
+    assert_eq!(judged(with(search("B"), list(&[(2, "b")]))), Ok(()));
+    assert_eq!(judged(with(search("D"), list(&[(1, "a"), (2, "b")]))), Ok(()));
+    assert_refused(with(search("b"), list(&[(1, "a")])), not);
+    assert_refused(with(search("b"), list(&[])), NO_ORDER);
 }
 
 #[test]
@@ -225,6 +235,46 @@ fn a_store_has_one_epoch_and_a_todo_one_time() {
         outcome: Outcome::Answered(Answer::NotModified),
         epoch: Some(epoch.into()),
     };
-    let error = judge(&[record("a"), record("b")], Pages::OneMoment).unwrap_err();
+    let error = judge(&[record("a"), record("b")]).unwrap_err();
     assert!(error.contains("several stores"), "{error}");
+}
+
+#[test]
+fn events_tell_what_is_there_in_the_order_in_which_it_came() {
+    let event = |ended, stream, answer| (1, ended, Request::Event { stream }, Some(answer));
+    let with = |events: &[Step]| {
+        let mut steps = vec![
+            (2, 3, create("a", None), Some(todo(1, "a", 1))),
+            (4, 5, rename(1, "b", None), Some(todo(1, "b", 2))),
+            (6, 7, delete(1), Some(Answer::Deleted)),
+        ];
+        steps.extend_from_slice(events);
+        steps
+    };
+    let told = [todo(1, "a", 1), todo(1, "b", 2), Answer::Gone(1)];
+    let [first, second, third] = told.clone();
+    let all =
+        [event(8, 1, first.clone()), event(9, 1, second.clone()), event(10, 1, third.clone())];
+    assert_eq!(judged(with(&all)), Ok(()));
+    // Some of them as one, and again in another response.
+    assert_eq!(judged(with(&all[1..])), Ok(()));
+    assert_eq!(judged(with(&[&all[..], &[event(11, 2, first.clone())]].concat())), Ok(()));
+    let order = "an event after one";
+    assert_refused(with(&[event(8, 1, second.clone()), event(9, 1, first.clone())]), order);
+    assert_refused(with(&[event(8, 1, second.clone()), event(9, 1, second.clone())]), order);
+    assert_refused(with(&[event(8, 1, third), event(9, 1, second.clone())]), order);
+    // What was not, what was not yet, and what nobody asked for.
+    assert_refused(with(&[event(8, 1, todo(1, "b", 1))]), NO_ORDER);
+    let early = vec![
+        (2, 5, create("a", None), Some(todo(1, "a", 1))),
+        event(3, 1, first),
+        event(4, 1, second),
+        (6, 7, rename(1, "b", None), Some(todo(1, "b", 2))),
+    ];
+    assert_refused(early.clone(), NO_ORDER);
+    assert_eq!(judged([&early[..2], &early[3..]].concat()), Ok(()));
+    assert_refused(with(&[event(8, 1, todo(2, "c", 1))]), "nobody asked for todo 2");
+    let early =
+        vec![(2, 3, create("a", None), Some(todo(1, "a", 1))), event(4, 1, Answer::Gone(1))];
+    assert_refused(early, NO_ORDER);
 }

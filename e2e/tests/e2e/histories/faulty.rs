@@ -1,6 +1,7 @@
 //! A small server with the API over a map in memory, and with one fault, if any: what finds faults is held against it.
 
-use std::collections::{BTreeMap, VecDeque};
+mod state;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -8,6 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+use state::{Reply, State};
 
 /// What is wrong with a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +46,20 @@ pub enum Fault {
     WriteLost,
     /// What was changed shortly before a crash is changed again after it.
     WriteRepeated,
+    /// Some searches look at the titles of before the latest changes.
+    SearchStale,
+    /// Some searches miss the latest of what they look for.
+    SearchMisses,
+    /// Of some changes nobody is told.
+    EventLost,
+    /// Some events tell the todo as it was before.
+    EventStale,
+    /// Some events come twice.
+    EventRepeated,
 }
 
 impl Fault {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::ConditionIgnored,
         Self::NotAtomic,
         Self::RefusedButMade,
@@ -62,27 +75,12 @@ impl Fault {
         Self::PatchForgets,
         Self::WriteLost,
         Self::WriteRepeated,
+        Self::SearchStale,
+        Self::SearchMisses,
+        Self::EventLost,
+        Self::EventStale,
+        Self::EventRepeated,
     ];
-}
-
-#[derive(Clone)]
-struct Todo {
-    body: Value,
-    revision: u64,
-}
-
-#[derive(Clone, Default)]
-struct State {
-    todos: BTreeMap<u64, Todo>,
-    /// What a todo was before its latest change.
-    former: BTreeMap<u64, Todo>,
-    last_id: u64,
-    deleted: Option<Todo>,
-    keys: BTreeMap<String, (Value, u64, Todo)>,
-    /// What was asked for, to be faulty now and then only.
-    count: u64,
-    /// The latest changes, to be made again.
-    latest: VecDeque<(u64, Value)>,
 }
 
 struct Shared {
@@ -97,9 +95,6 @@ pub struct Faulty {
     pub address: SocketAddr,
     shared: Arc<Shared>,
 }
-
-/// Status, entity tag and body.
-type Reply = (u16, Option<u64>, Value);
 
 impl Faulty {
     pub fn start(fault: Fault) -> Self {
@@ -131,12 +126,13 @@ impl Faulty {
         }
         match self.shared.fault {
             Fault::WriteLost => {
-                let (last_id, saved) = (state.last_id, self.shared.saved.lock().unwrap());
-                *state = State { last_id, ..saved[0].clone() };
+                let saved = self.shared.saved.lock().unwrap()[0].clone();
+                let (last_id, events) = (state.last_id, std::mem::take(&mut state.events));
+                *state = State { last_id, events, ..saved };
             }
             Fault::WriteRepeated => {
                 for (id, change) in state.latest.clone() {
-                    state.change(id, &change, false);
+                    state.change(id, &change, self.shared.fault, false);
                 }
             }
             _ => {}
@@ -158,6 +154,10 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> Option<()> {
             let length = header("content-length").map_or(0, |length| length.parse().unwrap());
             if let Some(body) = bytes.get(head..head + length) {
                 let (method, target) = (request.method?, request.path?);
+                if target == "/api/todos/events" {
+                    let last = header("last-event-id").map(|id| id.parse().unwrap());
+                    return shared.tell_events(&mut stream, last);
+                }
                 let reply = shared.reply(method, target, header, body);
                 stream.write_all(&encode(&reply)).ok()?;
                 taken = Some(head + length);
@@ -183,6 +183,24 @@ fn encode((status, tag, body): &Reply) -> Vec<u8> {
 }
 
 impl Shared {
+    /// Sends events, from now on or those after the `last` one, until the connection ends.
+    fn tell_events(&self, stream: &mut TcpStream, last: Option<usize>) -> Option<()> {
+        let mut sent = last.unwrap_or_else(|| self.state.lock().unwrap().events.len());
+        let head = "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).ok()?;
+        let mut text = "retry: 2000\n\n".to_owned();
+        loop {
+            if !text.is_empty() {
+                stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).ok()?;
+            }
+            thread::sleep(Duration::from_millis(1));
+            let state = self.state.lock().unwrap();
+            let numbered = (sent + 1..).zip(&state.events[sent..]);
+            text = numbered.map(|(id, event)| format!("id: {id}\n{event}\n\n")).collect();
+            sent = state.events.len();
+        }
+    }
+
     fn reply(
         &self,
         method: &str,
@@ -209,8 +227,8 @@ impl Shared {
         let Some(id) = id else {
             return match method {
                 "POST" => state.create(self.fault, header("idempotency-key"), body, now_and_then),
-                "DELETE" => state.delete_completed(),
-                _ => state.list(target, is(Fault::StaleList) && now_and_then),
+                "DELETE" => state.delete_completed(self.fault),
+                _ => state.list(target, self.fault, now_and_then),
             };
         };
         let Some(todo) = state.todos.get(&id) else { return (404, None, json!({"error": "none"})) };
@@ -225,7 +243,7 @@ impl Shared {
         let fails = revision("if-match").is_some_and(|only| only != todo.revision);
         if fails && !is(Fault::ConditionIgnored) {
             if is(Fault::RefusedButMade) {
-                state.change(id, &body, false);
+                state.change(id, &body, self.fault, false);
             }
             return (412, None, json!({ "error": "another" }));
         }
@@ -235,101 +253,16 @@ impl Shared {
             state = self.state.lock().unwrap();
         }
         if method == "DELETE" {
-            state.delete(id);
+            state.delete(id, self.fault);
             return (204, None, Value::Null);
         }
         let mut change = body;
         if is(Fault::PatchForgets) && now_and_then && change.get("description").is_none() {
             change["description"] = "".into();
         }
-        match state.change(id, &change, is(Fault::RevisionReused) && now_and_then) {
+        match state.change(id, &change, self.fault, now_and_then) {
             Some(todo) => (200, Some(todo.revision), json!({ "todo": todo.body })),
             None => (404, None, json!({ "error": "none" })),
         }
-    }
-}
-
-impl State {
-    fn create(
-        &mut self,
-        fault: Fault,
-        key: Option<String>,
-        body: Value,
-        now_and_then: bool,
-    ) -> Reply {
-        let forgets = fault == Fault::KeyForgotten && now_and_then;
-        if let Some((first, id, made)) = key.as_ref().and_then(|key| self.keys.get(key))
-            && !forgets
-        {
-            if *first != body && fault != Fault::KeyUnchecked {
-                return (422, None, json!({ "error": "another todo" }));
-            }
-            let now = self.todos.get(id).filter(|_| fault == Fault::KeyToldAnew);
-            let todo = now.unwrap_or(made);
-            return (201, Some(todo.revision), json!({ "todo": todo.body }));
-        }
-        let id = match fault {
-            Fault::IdDoubled if now_and_then => self.last_id.max(1),
-            Fault::IdReused => self.todos.keys().last().unwrap_or(&0) + 1,
-            // Those between are not given out otherwise.
-            Fault::IdFalls if now_and_then && self.last_id > 0 => self.last_id - 1,
-            Fault::IdFalls => self.last_id + 3,
-            _ => self.last_id + 1,
-        };
-        self.last_id = id.max(self.last_id);
-        let body_now = json!({
-            "id": id, "title": body["title"], "description": body["description"],
-            "completed": false, "created_at": format!("at {id}"),
-        });
-        let todo = Todo { body: body_now, revision: 1 };
-        self.todos.insert(id, todo.clone());
-        let reply = (201, Some(1), json!({ "todo": todo.body }));
-        if let Some(key) = key {
-            self.keys.insert(key, (body, id, todo));
-        }
-        reply
-    }
-
-    fn change(&mut self, id: u64, change: &Value, keeps_revision: bool) -> Option<Todo> {
-        let todo = self.todos.get_mut(&id)?;
-        let former = todo.clone();
-        for (name, value) in change.as_object()? {
-            todo.body[name] = value.clone();
-        }
-        if todo.body != former.body {
-            todo.revision += u64::from(!keeps_revision);
-            self.former.insert(id, former);
-        }
-        let todo = todo.clone();
-        self.latest.push_back((id, change.clone()));
-        if self.latest.len() > 50 {
-            self.latest.pop_front();
-        }
-        Some(todo)
-    }
-
-    fn delete(&mut self, id: u64) {
-        self.deleted = self.todos.remove(&id);
-        self.former.remove(&id);
-    }
-
-    fn delete_completed(&mut self) -> Reply {
-        let completed = self.todos.iter().filter(|(_, todo)| todo.body["completed"] == true);
-        let ids: Vec<u64> = completed.map(|(id, _)| *id).collect();
-        ids.iter().for_each(|id| self.delete(*id));
-        (200, None, json!({ "deleted": ids.len() }))
-    }
-
-    fn list(&self, target: &str, is_stale: bool) -> Reply {
-        let mut todos: Vec<_> = self.todos.values().map(|todo| &todo.body).collect();
-        todos.extend(self.deleted.as_ref().filter(|_| is_stale).map(|todo| &todo.body));
-        todos.sort_by_key(|todo| todo["id"].as_u64());
-        let parameter = |name: &str| target.split(['?', '&']).find_map(|p| p.strip_prefix(name));
-        if let Some(completed) = parameter("completed=") {
-            todos.retain(|todo| todo["completed"] == (completed == "true"));
-        }
-        let total = todos.len();
-        todos.truncate(parameter("limit=").map_or(total, |limit| limit.parse().unwrap()));
-        (200, None, json!({ "todos": todos, "total": total }))
     }
 }

@@ -2,7 +2,7 @@
 
 use e2e::Model;
 
-use super::record::{Answer, Change, Fields, Todo};
+use super::record::{Answer, Change, Fields, Filter, Todo};
 
 /// One todo over its whole life.
 pub struct OneTodo;
@@ -33,8 +33,13 @@ pub enum OnTodo {
         only: Option<u64>,
     },
     DeleteCompleted,
-    /// In a list it looks like this, or is not there.
-    Seen(Option<Fields>),
+    /// In a list of what is wanted it looks like this, or is not there.
+    Seen {
+        filter: Filter,
+        fields: Option<Fields>,
+    },
+    /// An event tells that it was deleted.
+    Gone,
 }
 
 /// With what was answered, if that is known.
@@ -61,6 +66,7 @@ impl Told {
             Answer::Deleted => Self::Done,
             Answer::NotFound => Self::NotFound,
             Answer::ConditionFailed => Self::ConditionFailed,
+            Answer::Gone(_) => Self::Done,
             Answer::KeyReused | Answer::List { .. } | Answer::Count(_) => return None,
         })
     }
@@ -80,10 +86,15 @@ fn after(life: &Life, request: &OnTodo) -> Option<(Life, Told)> {
         // What was made is told again as it was made, whatever became of it.
         (OnTodo::Create { fields, is_keyed: true }, _) => stays(Told::Todo(made(fields))),
         (OnTodo::Create { .. }, _) => None,
-        (OnTodo::Seen(seen), Life::There(todo)) => {
-            (seen.as_ref() == Some(&todo.fields)).then_some((life.clone(), Told::Done))
+        (OnTodo::Seen { filter, fields }, _) => {
+            let there = match life {
+                Life::There(todo) if filter.wants(&todo.fields) => Some(&todo.fields),
+                _ => None,
+            };
+            (fields.as_ref() == there).then(|| (life.clone(), Told::Done))
         }
-        (OnTodo::Seen(seen), _) => seen.is_none().then_some((life.clone(), Told::Done)),
+        (OnTodo::Gone, Life::After) => stays(Told::Done),
+        (OnTodo::Gone, _) => None,
         (OnTodo::DeleteCompleted, Life::There(todo)) if todo.fields.completed => {
             Some((Life::After, Told::Done))
         }
@@ -115,6 +126,10 @@ impl Model for OneTodo {
     fn step(life: &Life, operation: &Operation) -> Option<Life> {
         let (next, told) = after(life, &operation.request)?;
         operation.answer.as_ref().is_none_or(|answer| *answer == told).then_some(next)
+    }
+
+    fn is_read(operation: &Operation) -> bool {
+        matches!(operation.request, OnTodo::Get { .. } | OnTodo::Seen { .. } | OnTodo::Gone)
     }
 }
 
@@ -155,5 +170,9 @@ impl Model for OneKey {
             (Some((content, None)), _) => Some(Some((content.clone(), made))),
             (Some((_, Some(id))), _) => made.is_none_or(|made| made == *id).then(|| kept.clone()),
         }
+    }
+
+    fn is_read(_: &Post) -> bool {
+        false
     }
 }

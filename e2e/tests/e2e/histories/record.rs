@@ -1,6 +1,6 @@
 //! What a client asked for, and what it was told.
 
-use e2e::Response;
+use e2e::{Event, Response};
 use serde_json::Value;
 
 /// What a client chooses of a todo.
@@ -48,11 +48,36 @@ pub enum Request {
     Delete { id: u64, only: Option<u64> },
     /// Deletes all that are completed.
     DeleteCompleted,
-    /// Reads all of them.
-    List,
-    /// Reads some of them: those that are completed or not, and so many at the most.
-    Page { completed: Option<bool>, limit: usize },
+    /// Reads those that are wanted, so many at the most.
+    List { filter: Filter, limit: Option<usize> },
+    /// Reads the next event of a response, which has a number of its own.
+    Event { stream: u64 },
 }
+
+/// Which todos are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Those that are completed, or those that are not.
+    pub completed: Option<bool>,
+    /// Those with this text in title or description, whatever the case.
+    pub text: Option<String>,
+}
+
+impl Filter {
+    pub fn wants(&self, fields: &Fields) -> bool {
+        let has = |text: &str| {
+            let text = text.to_lowercase();
+            fields.title.to_lowercase().contains(&text)
+                || fields.description.to_lowercase().contains(&text)
+        };
+        self.completed.is_none_or(|completed| completed == fields.completed)
+            && self.text.as_deref().is_none_or(has)
+    }
+}
+
+/// All todos.
+pub const ALL: Request =
+    Request::List { filter: Filter { completed: None, text: None }, limit: None };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -72,6 +97,8 @@ pub enum Answer {
     },
     /// How many were deleted.
     Count(u64),
+    /// An event that tells that this one was deleted.
+    Gone(u64),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +149,25 @@ fn listed(todo: &Value) -> Listed {
     Listed { id: todo["id"].as_u64().expect("an id"), created_at, fields: fields(todo) }
 }
 
+fn told(body: &Value, revision: u64) -> Answer {
+    let Listed { id, created_at, fields } = listed(&body["todo"]);
+    Answer::Todo { id, created_at, todo: Todo { fields, revision } }
+}
+
+/// What an event means, and the epoch in it. `None` for `reset`.
+pub fn read_event(event: &Event) -> Option<(Answer, Option<String>)> {
+    match event.name.as_str() {
+        "todo" => {
+            let tag = event.data["etag"].as_str().and_then(parse_tag);
+            let (epoch, revision) = tag.expect("an epoch and a revision");
+            Some((told(&event.data, revision), Some(epoch.to_owned())))
+        }
+        "deleted" => Some((Answer::Gone(event.data["id"].as_u64().expect("an id")), None)),
+        "reset" => None,
+        other => panic!("an event {other}"),
+    }
+}
+
 /// What a response means, and the epoch in it.
 pub fn read(request: &Request, response: &Response) -> (Outcome, Option<String>) {
     let is_create = matches!(request, Request::Create { .. });
@@ -139,10 +185,7 @@ pub fn read(request: &Request, response: &Response) -> (Outcome, Option<String>)
         503 => return (Outcome::Refused, None),
         200 | 201 if tag.is_some() => {
             assert_eq!(response.status == 201, is_create);
-            let body = response.json();
-            let Listed { id, created_at, fields } = listed(&body["todo"]);
-            let revision = tag.map(|(_, revision)| revision).unwrap_or_default();
-            Answer::Todo { id, created_at, todo: Todo { fields, revision } }
+            told(&response.json(), tag.map(|(_, revision)| revision).unwrap_or_default())
         }
         200 => {
             let body = response.json();

@@ -6,23 +6,15 @@ use std::fmt::Debug;
 use e2e::{Call, Model, linearize};
 
 use super::model::{Life, OnTodo, OneKey, OneTodo, Operation, Post, PostAnswer, Told};
-use super::record::{Answer, Fields, Listed, Outcome, Record, Request};
-
-/// Of which moments what a page tells may be.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Pages {
-    /// Its todos and their total are of the same one.
-    OneMoment,
-    /// They need not be.
-    TwoMoments,
-}
+use super::record::{Answer, Fields, Outcome, Record, Request};
 
 /// Fails with what no server that keeps its promises can have answered.
-pub fn judge(records: &[Record], pages: Pages) -> Result<(), String> {
+pub fn judge(records: &[Record]) -> Result<(), String> {
     let records: Vec<_> =
         records.iter().filter(|r| !matches!(r.outcome, Outcome::Refused)).collect();
     one_epoch(&records)?;
-    lists_are_in_order(&records, pages)?;
+    lists_are_in_order(&records)?;
+    events_are_in_order(&records)?;
     let todos = observed(&records)?;
     ids_are_given_out_once_and_rise(&records)?;
     keys(&records)?;
@@ -59,22 +51,35 @@ fn one_epoch(records: &[&Record]) -> Result<(), String> {
     if epochs.len() > 1 { Err(format!("tags of several stores: {epochs:?}")) } else { Ok(()) }
 }
 
-fn lists_are_in_order(records: &[&Record], pages: Pages) -> Result<(), String> {
+fn lists_are_in_order(records: &[&Record]) -> Result<(), String> {
     for record in records {
-        let Some(Answer::List { todos, total }) = answer(record) else { continue };
-        let is_rising = todos.windows(2).all(|two| two[0].id < two[1].id);
-        let fits = match &record.request {
-            Request::Page { completed, limit } => {
-                let is_asked_for =
-                    |todo: &Listed| completed.is_none_or(|wanted| todo.fields.completed == wanted);
-                let all = *limit.min(total);
-                let fits = todos.len() == all || pages == Pages::TwoMoments && todos.len() < all;
-                fits && todos.iter().all(is_asked_for)
-            }
-            _ => todos.len() == *total,
+        let (Request::List { filter, limit }, Some(Answer::List { todos, total })) =
+            (&record.request, answer(record))
+        else {
+            continue;
         };
-        if !is_rising || !fits {
+        let is_rising = todos.windows(2).all(|two| two[0].id < two[1].id);
+        let is_whole = todos.len() == limit.unwrap_or(usize::MAX).min(*total);
+        if !is_rising || !is_whole || !todos.iter().all(|todo| filter.wants(&todo.fields)) {
             return Err(format!("not a list of what was asked for: {record:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// In one response the events of a todo follow its changes, and its deletion is the last.
+fn events_are_in_order(records: &[&Record]) -> Result<(), String> {
+    let mut told: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+    for record in records {
+        let Request::Event { stream } = record.request else { continue };
+        let (id, revision) = match answer(record) {
+            Some(Answer::Todo { id, todo, .. }) => (*id, todo.revision),
+            Some(Answer::Gone(id)) => (*id, u64::MAX),
+            _ => continue,
+        };
+        let earlier = told.insert((stream, id), revision);
+        if earlier.is_some_and(|earlier| earlier >= revision) {
+            return Err(format!("an event after one of revision {earlier:?}: {record:?}"));
         }
     }
     Ok(())
@@ -203,15 +208,23 @@ fn one_todo(id: u64, todo: &Observed, records: &[&Record]) -> Result<(), String>
                 add(record, OnTodo::Delete { only: *only }, told);
             }
             Request::DeleteCompleted => add(record, OnTodo::DeleteCompleted, None),
-            Request::List | Request::Page { .. } => {
+            Request::List { filter, limit } => {
                 let Some(Answer::List { todos, .. }) = answer(record) else { continue };
-                let seen = todos.iter().find(|todo| todo.id == id).map(|todo| todo.fields.clone());
+                let fields = todos.iter().find(|todo| todo.id == id);
+                let fields = fields.map(|todo| todo.fields.clone());
                 // A page need not have it. Before anybody asked for it, no list can.
-                let is_all = matches!(record.request, Request::List) && record.ended > begin;
-                if seen.is_some() || is_all {
-                    add(record, OnTodo::Seen(seen), Some(Told::Done));
+                if fields.is_some() || limit.is_none() && record.ended > begin {
+                    let filter = filter.clone();
+                    add(record, OnTodo::Seen { filter, fields }, Some(Told::Done));
                 }
             }
+            Request::Event { .. } => match answer(record) {
+                Some(Answer::Todo { id: told_of, .. }) if *told_of == id => {
+                    add(record, OnTodo::Get { unless: None }, told);
+                }
+                Some(Answer::Gone(gone)) if *gone == id => add(record, OnTodo::Gone, told),
+                _ => {}
+            },
             _ => {}
         }
     }

@@ -11,10 +11,14 @@ use e2e::{Client, wait_until};
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use super::record::{Answer, Change, Outcome, Record, Request, parse_tag, read};
+use super::followers::follow;
+use super::record::{ALL, Answer, Change, Filter, Outcome, Record, Request, parse_tag, read};
 
 /// Of these latest todos most operations choose.
 const HOT: usize = 4;
+
+/// How many clients follow the events.
+const FOLLOWERS: u64 = 2;
 
 /// What all clients of a history share.
 pub struct World {
@@ -24,9 +28,18 @@ pub struct World {
     /// Operations that were begun.
     begun: AtomicU64,
     names: AtomicU64,
+    /// Once it is there.
+    pub mark: Mutex<Option<Mark>>,
     keyed: AtomicU64,
     /// Todos that were seen, with the entity tags that they had.
     seen: Mutex<BTreeMap<u64, Vec<String>>>,
+}
+
+/// The first todo that is made after all else was changed.
+#[derive(Clone, Copy)]
+pub struct Mark {
+    pub id: u64,
+    pub invoked: u64,
 }
 
 /// How large a history is.
@@ -43,6 +56,7 @@ impl World {
             clock: AtomicU64::new(1),
             begun: AtomicU64::new(0),
             names: AtomicU64::new(0),
+            mark: Mutex::default(),
             keyed: AtomicU64::new(0),
             seen: Mutex::default(),
         }
@@ -53,35 +67,42 @@ impl World {
         wait_until("more operations", || self.begun.load(SeqCst) >= operations);
     }
 
-    /// Lets clients work, and `disturb` besides; then reads all todos once more, so that nothing that was lost stays unseen.
+    /// Lets clients work, others follow the events, and `disturb` besides; then reads all todos once more, so that nothing that
+    /// was lost stays unseen.
     pub fn run(&self, seed: u64, size: Size, disturb: impl FnOnce(&mut Rng)) -> Vec<Record> {
-        let mut records = thread::scope(|scope| {
+        let worker = |number: u64| {
+            let random = Rng::with_seed(seed << 8 | number);
+            Worker { world: self, random, connection: None }
+        };
+        thread::scope(|scope| {
+            let followers: Vec<_> = (0..FOLLOWERS)
+                .map(|number| {
+                    let worker = worker(0xf0 | number);
+                    scope.spawn(move || follow(worker))
+                })
+                .collect();
             let workers: Vec<_> = (0..size.clients)
                 .map(|client| {
-                    let random = Rng::with_seed(seed << 8 | client as u64);
-                    let worker = Worker { world: self, random, connection: None };
+                    let worker = worker(client as u64);
                     scope.spawn(move || worker.work(size.operations))
                 })
                 .collect();
             disturb(&mut Rng::with_seed(seed << 8 | 0xff));
-            workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect::<Vec<_>>()
-        });
-        let random = Rng::with_seed(0);
-        let mut reader = Worker { world: self, random, connection: None };
-        let ids: Vec<_> = self.seen.lock().unwrap().keys().copied().collect();
-        let gets = ids.into_iter().map(|id| Request::Get { id, unless: None });
-        for request in gets.chain([Request::List]) {
-            wait_until("a last answer", || {
-                let record = reader.ask(request.clone(), None);
-                let is_answered = matches!(record.outcome, Outcome::Answered(_));
-                records.push(record);
-                is_answered
-            });
-        }
-        records
+            let join = |thread: thread::ScopedJoinHandle<'_, Vec<Record>>| thread.join().unwrap();
+            let mut records: Vec<_> = workers.into_iter().flat_map(join).collect();
+            let mut last = worker(0xfe);
+            last.make_marks(&mut records, || followers.iter().all(|thread| thread.is_finished()));
+            records.extend(followers.into_iter().flat_map(join));
+            let ids: Vec<_> = self.seen.lock().unwrap().keys().copied().collect();
+            let gets = ids.into_iter().map(|id| Request::Get { id, unless: None });
+            for request in gets.chain([ALL]) {
+                last.insist(&request, &mut records);
+            }
+            records
+        })
     }
 
-    fn tick(&self) -> u64 {
+    pub fn tick(&self) -> u64 {
         self.clock.fetch_add(1, SeqCst)
     }
 
@@ -106,8 +127,8 @@ impl World {
     }
 }
 
-struct Worker<'a> {
-    world: &'a World,
+pub struct Worker<'a> {
+    pub world: &'a World,
     random: Rng,
     connection: Option<Client>,
 }
@@ -124,6 +145,32 @@ impl Worker<'_> {
             records.push(record);
         }
         records
+    }
+
+    /// Makes todos until followers have seen one of them, and so all that was changed before.
+    fn make_marks(&mut self, records: &mut Vec<Record>, are_seen: impl Fn() -> bool) {
+        wait_until("followers that see a mark", || {
+            let title = self.world.name("made ");
+            let create = Request::Create { title, description: "a mark".into(), key: None };
+            let record = self.ask(create, None);
+            if let Outcome::Answered(Answer::Todo { id, .. }) = record.outcome {
+                let mark = Mark { id, invoked: record.invoked };
+                self.world.mark.lock().unwrap().get_or_insert(mark);
+            }
+            records.push(record);
+            thread::sleep(Duration::from_millis(20));
+            are_seen()
+        });
+    }
+
+    /// Asks until there is an answer.
+    pub fn insist(&mut self, request: &Request, records: &mut Vec<Record>) {
+        wait_until("an answer", || {
+            let record = self.ask(request.clone(), None);
+            let is_answered = matches!(record.outcome, Outcome::Answered(_));
+            records.push(record);
+            is_answered
+        });
     }
 
     /// A todo that was seen, most likely one of the latest, and one of its tags: the latest or an earlier one.
@@ -156,10 +203,13 @@ impl Worker<'_> {
             37..80 => (Request::Update { id, change: self.change(), only }, header),
             80..87 => (Request::Delete { id, only }, header),
             87 => (Request::DeleteCompleted, None),
-            88..94 => (Request::List, None),
+            88 => (ALL, None),
             _ => {
                 let completed = self.random.bool().then(|| self.random.bool());
-                (Request::Page { completed, limit: self.random.usize(1..=8) }, None)
+                let texts = ["MADE", "changed 1", "3", "text 2", "key"];
+                let text = self.random.bool().then(|| self.random.choice(texts).unwrap().into());
+                let limit = self.random.bool().then(|| self.random.usize(1..=8));
+                (Request::List { filter: Filter { completed, text }, limit }, None)
             }
         }
     }
@@ -225,7 +275,7 @@ impl Worker<'_> {
         Record { invoked, ended, request, outcome, epoch }
     }
 
-    fn connect(&mut self) -> Client {
+    pub fn connect(&mut self) -> Client {
         let mut connection = None;
         wait_until("a server to connect to", || {
             let address = self.random.choice(self.world.addresses.lock().unwrap().iter().copied());
@@ -256,10 +306,14 @@ fn on_the_wire(request: &Request) -> (&'static str, String, String) {
         }
         Request::Delete { id, .. } => ("DELETE", one(id), String::new()),
         Request::DeleteCompleted => ("DELETE", all() + "?completed=true", String::new()),
-        Request::List => ("GET", all(), String::new()),
-        Request::Page { completed, limit } => {
-            let completed = completed.map_or(String::new(), |value| format!("&completed={value}"));
-            ("GET", format!("/api/todos?limit={limit}{completed}"), String::new())
+        Request::List { filter: Filter { completed, text }, limit } => {
+            let completed = completed.map(|completed| format!("completed={completed}"));
+            let text = text.as_ref().map(|text| format!("q={}", text.replace(' ', "%20")));
+            let limit = limit.map(|limit| format!("limit={limit}"));
+            let parameters: Vec<_> = [completed, text, limit].into_iter().flatten().collect();
+            let query = if parameters.is_empty() { "" } else { "?" };
+            ("GET", all() + query + &parameters.join("&"), String::new())
         }
+        Request::Event { .. } => unreachable!("nothing is sent for a single event"),
     }
 }
