@@ -192,9 +192,10 @@ fn kill_often(seed: u64, rounds: u64) -> (usize, Vec<Duration>) {
         thread::scope(|scope| {
             for (name, writer) in (0..).zip(&mut writers) {
                 let stop = &stop;
+                // Here, as a thread may come to it only after the kill.
+                let mut client = Client::connect(address);
                 scope.spawn(move || {
                     let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (seed << 8) ^ (name + 1));
-                    let mut client = Client::connect(address);
                     let mut ask = |method: &str, target: &str, headers: &[&str], body: &[u8]| {
                         client.try_request(method, target, headers, body)
                     };
