@@ -149,21 +149,7 @@ wasmedge_from_debian() {
 
 # From the machine's own release: what it links has to run with the machine's C library.
 cc_from_debian() {
-  local dir=$tmp/cc name
-  debian_prepare && debian_use "$own_suite" && debian_unpack "$dir" "" gcc libc6-dev || return 1
-  debian_set_programs_aside "$dir"
-  # shellcheck disable=SC2016 # the script expands $usr
-  for name in cc gcc; do
-    debian_script "$dir/usr/bin/$name" real/gcc '-B"$usr/helpers/"' '--sysroot="$usr/.."'
-  done
-  debian_script "$dir/usr/bin/ar" real/ar
-  # What gcc starts.
-  mkdir "$dir/usr/helpers"
-  for name in as ld; do debian_script "$dir/usr/helpers/$name" "real/$name"; done
-  for name in cc1 collect2 lto-wrapper; do
-    debian_script "$dir/usr/helpers/$name" "$(cd "$dir/usr" && echo lib*/gcc/*/*/"$name")"
-  done
-  mv "$dir" "$toolchain/cc"
+  debian_compiler "$tmp/cc" gcc cc1 cc gcc && mv "$tmp/cc" "$toolchain/cc"
 }
 
 # --- The set-up --------------------------------------------------------------------------------------------

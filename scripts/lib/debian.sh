@@ -144,3 +144,22 @@ exec ${debian_emulator:+$(quote "$debian_emulator") }$start ${*:+$* }"\$@"
 SCRIPT
   chmod +x "$file"
 }
+
+# A compiler in a folder of its own: debian_compiler DIR PACKAGE PART NAME... PART is what the driver starts for its
+# language, NAME what the driver is called.
+debian_compiler() {
+  local dir=$1 package=$2 part=$3 name
+  shift 3
+  debian_prepare && debian_use "$own_suite" && debian_unpack "$dir" "" "$package" libc6-dev || return 1
+  debian_set_programs_aside "$dir"
+  # shellcheck disable=SC2016 # the script expands $usr
+  for name in "$@"; do
+    debian_script "$dir/usr/bin/$name" "real/$package" '-B"$usr/helpers/"' '--sysroot="$usr/.."'
+  done
+  debian_script "$dir/usr/bin/ar" real/ar
+  mkdir "$dir/usr/helpers"
+  for name in as ld; do debian_script "$dir/usr/helpers/$name" "real/$name"; done
+  for name in "$part" collect2 lto-wrapper; do
+    debian_script "$dir/usr/helpers/$name" "$(cd "$dir/usr" && echo lib*/gcc/*/*/"$name")"
+  done
+}

@@ -25,19 +25,8 @@ tool_cargo_deny() { on_path cargo-deny 2>/dev/null || from_crates_io cargo-deny 
 # A C++ compiler: libFuzzer is written in C++, and what has it in it is linked with its library. From the machine's own
 # release, as the C compiler of setup.sh is.
 tool_cxx() {
-  local name
   if on_path "c++" 2>/dev/null && echo '#include <mutex>' | c++ -E -x c++ - >/dev/null; then return; fi
-  debian_prepare && debian_use "$own_suite" && debian_unpack "$dir" "" g++ libc6-dev || return 1
-  debian_set_programs_aside "$dir"
-  # shellcheck disable=SC2016 # the script expands $usr
-  debian_script "$dir/usr/bin/c++" real/g++ '-B"$usr/helpers/"' '--sysroot="$usr/.."'
-  debian_script "$dir/usr/bin/ar" real/ar
-  # What g++ starts.
-  mkdir "$dir/usr/helpers"
-  for name in as ld; do debian_script "$dir/usr/helpers/$name" "real/$name"; done
-  for name in cc1plus collect2 lto-wrapper; do
-    debian_script "$dir/usr/helpers/$name" "$(cd "$dir/usr" && echo lib*/gcc/*/*/"$name")"
-  done
+  debian_compiler "$dir" g++ cc1plus c++
 }
 
 # What stands in front of the server in the tests of what both read of the same bytes.
