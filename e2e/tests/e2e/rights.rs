@@ -43,6 +43,28 @@ fn the_process_has_two_capabilities_at_most_and_cannot_get_more() {
 }
 
 #[test]
+fn started_by_wasmedge_alone_the_process_has_the_rights_of_its_starter() {
+    let mut child = Command::new("wasmedge")
+        .args(["--env", "HOST=127.0.0.1", "--env", "PORT=0"])
+        .arg(native_module())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (process, starter) = (Process::new(child.id()), Process::new(std::process::id()));
+    wait_until("a port", || !process.listens_on().is_empty());
+    let rights = |process: &Process| {
+        ["Uid", "CapPrm", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp"]
+            .map(|name| process.status(name))
+    };
+    let (found, expected) = (rights(&process), rights(&starter));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn the_process_gets_no_variable_and_no_file_of_its_starter() {
     let mut child = Command::new("sh")
         .args(["-c", "exec 7</dev/zero && exec \"$@\"", "sh"])
