@@ -104,6 +104,16 @@ impl Position {
 
 #[cfg(feature = "postgres")]
 impl Position {
+    /// Behind the last of the `numbers` that are visible, which rise. Others up to `looked_back` before it may still come.
+    pub(crate) fn behind(stream: Epoch, numbers: &[u64], looked_back: u64, now: Instant) -> Self {
+        let last = numbers.last().copied().unwrap_or_default();
+        let mut position = Self::new(stream, last.saturating_sub(looked_back));
+        for number in numbers {
+            position.see(*number, now);
+        }
+        position
+    }
+
     /// Takes note of a number that was seen.
     pub(crate) fn see(&mut self, number: u64, now: Instant) {
         if number > self.last {
@@ -227,6 +237,20 @@ mod tests {
             position.see(12, now);
             position.see(17, now);
             assert_eq!(position, before);
+        }
+
+        #[test]
+        fn what_was_begun_before_one_starts_to_follow_may_still_come() {
+            let behind = |numbers: &[u64], looked_back| {
+                let now = Instant::now();
+                let position = Position::behind(Epoch::from(1), numbers, looked_back, now);
+                (position.mark().number, unseen(&position))
+            };
+            assert_eq!(behind(&[], 5), (0, vec![(1, u64::MAX)]));
+            assert_eq!(behind(&[1, 2], 5), (2, vec![(3, u64::MAX)]));
+            assert_eq!(behind(&[2], 5), (0, vec![(1, 1), (3, u64::MAX)]));
+            assert_eq!(behind(&[8, 9, 10], 3), (10, vec![(11, u64::MAX)]));
+            assert_eq!(behind(&[9, 10], 3), (7, vec![(8, 8), (11, u64::MAX)]));
         }
 
         #[test]

@@ -38,13 +38,7 @@ impl PostgresStore {
         let numbers: Option<Vec<_>> =
             rows.iter().map(|row| u64::try_from(row.try_get::<_, i64>(0).ok()?).ok()).collect();
         let numbers = numbers.ok_or_else(|| self.report(&"a number of a change is not valid"))?;
-        let before = numbers.first().map_or(0, |number| number.saturating_sub(1));
-        let mut position = Position::new(stream, before);
-        let now = Instant::now();
-        for number in numbers {
-            position.see(number, now);
-        }
-        Ok(position)
+        Ok(Position::behind(stream, &numbers, LOOKED_BACK.unsigned_abs(), Instant::now()))
     }
 
     /// See [`Store::changes`](crate::Store::changes).
