@@ -26,6 +26,16 @@ pub struct Event {
     pub data: Value,
 }
 
+/// What a server sends in a response of events.
+pub enum Received {
+    /// An event.
+    Event(Event),
+    /// Nothing to tell, every 15 seconds.
+    Comment,
+    /// The end of the response.
+    End,
+}
+
 impl Events {
     /// Asks `server` for events, and waits until it begins to send them.
     pub fn of(server: &Server, headers: &[&str]) -> Self {
@@ -37,16 +47,17 @@ impl Events {
         Self::try_on(client, headers).expect("events")
     }
 
-    /// The same, if the server lives long enough and does not refuse.
+    /// The same, if the server lives long enough and does not answer 503.
     ///
     /// # Errors
-    /// The connection ends, or the status is not 200.
+    /// The connection ends, or the status is 503.
     pub fn try_on(mut client: Client, headers: &[&str]) -> io::Result<Self> {
         client.try_send_request("GET", "/api/todos/events", headers, b"")?;
         let head = client.try_response_head()?;
-        if head.status != 200 {
-            return Err(io::Error::other(format!("status {}", head.status)));
+        if head.status == 503 {
+            return Err(io::Error::other("the server cannot tell events now"));
         }
+        assert_eq!(head.status, 200);
         let mut events = Self { client, head, text: String::new(), last_id: String::new() };
         assert_eq!(events.block()?.as_deref(), Some(&["retry: 2000".to_owned()][..]));
         Ok(events)
@@ -69,18 +80,18 @@ impl Events {
         Ok(Some(lines.into_iter().map(Into::into).collect()))
     }
 
-    /// The next event. `None` at the end of the response. Comments are passed over.
+    /// What comes next.
     ///
     /// # Errors
     /// The connection ends before.
-    pub fn try_next(&mut self) -> io::Result<Option<Event>> {
-        loop {
-            let Some(lines) = self.block()? else { return Ok(None) };
-            let field = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name));
-            let (Some(name), Some(data)) = (field("event: "), field("data: ")) else { continue };
-            let data = serde_json::from_str(data).expect("JSON");
-            return Ok(Some(Event { name: name.to_owned(), data }));
-        }
+    pub fn receive(&mut self) -> io::Result<Received> {
+        let Some(lines) = self.block()? else { return Ok(Received::End) };
+        let field = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name));
+        let (Some(name), Some(data)) = (field("event: "), field("data: ")) else {
+            return Ok(Received::Comment);
+        };
+        let data = serde_json::from_str(data).expect("JSON");
+        Ok(Received::Event(Event { name: name.to_owned(), data }))
     }
 
     /// The next event, which is to be about a todo with this title.
@@ -96,11 +107,17 @@ impl Events {
     }
 }
 
-/// Events until the response ends. That the connection ends before fails.
+/// Events until the response ends; comments are passed over. That the connection ends before fails.
 impl Iterator for Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        self.try_next().expect("the response goes on")
+        loop {
+            match self.receive().expect("the response goes on") {
+                Received::Event(event) => return Some(event),
+                Received::Comment => {}
+                Received::End => return None,
+            }
+        }
     }
 }

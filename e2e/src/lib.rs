@@ -24,7 +24,7 @@ mod usage;
 
 pub use client::{Client, Response};
 pub use description::{Description, Part};
-pub use events::{Event, Events};
+pub use events::{Event, Events, Received};
 pub use linearizable::{Call, Model, Stuck, linearize};
 pub use paths::{native_module, plain_module, repository, tool};
 pub use postgres::{Postgres, PostgresBuilder};

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chroot, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::{io, thread};
 
 use e2e::{Process, Profile, Refusal, Server, native_module, repository, wait_until};
@@ -24,6 +24,15 @@ use tempfile::TempDir;
 
 /// An error that none of the calls here gives by itself.
 const REFUSED: Errno = Errno::EHWPOISON;
+
+/// A program that ends when it is dropped.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).expect("it ends");
+    }
+}
 
 #[test]
 fn the_process_has_two_capabilities_at_most_and_cannot_get_more() {
@@ -44,43 +53,47 @@ fn the_process_has_two_capabilities_at_most_and_cannot_get_more() {
 
 #[test]
 fn started_by_wasmedge_alone_the_process_has_the_rights_of_its_starter() {
-    let mut child = Command::new("wasmedge")
-        .args(["--env", "HOST=127.0.0.1", "--env", "PORT=0"])
-        .arg(native_module())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let (process, starter) = (Process::new(child.id()), Process::new(std::process::id()));
+    let child = Started(
+        Command::new("wasmedge")
+            .args(["--env", "HOST=127.0.0.1", "--env", "PORT=0"])
+            .arg(native_module())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let (process, starter) = (Process::new(child.0.id()), Process::new(std::process::id()));
     wait_until("a port", || !process.listens_on().is_empty());
     let rights = |process: &Process| {
         ["Uid", "CapPrm", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp"]
             .map(|name| process.status(name))
     };
-    let (found, expected) = (rights(&process), rights(&starter));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(found, expected);
+    assert_eq!(rights(&process), rights(&starter));
 }
 
 #[test]
 fn the_process_gets_no_variable_and_no_file_of_its_starter() {
-    let mut child = Command::new("sh")
-        .args(["-c", "exec 7</dev/zero && exec \"$@\"", "sh"])
-        .arg(repository().join("scripts/run-wasm.sh"))
-        .arg(native_module())
-        .envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("SECRET_OF_ANOTHER", "x"), ("BASH_ENV", "")])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let process = Process::new(child.id());
+    let child = Started(
+        Command::new("sh")
+            .args(["-c", "exec 7</dev/zero && exec \"$@\"", "sh"])
+            .arg(repository().join("scripts/run-wasm.sh"))
+            .arg(native_module())
+            .envs([
+                ("HOST", "127.0.0.1"),
+                ("PORT", "0"),
+                ("SECRET_OF_ANOTHER", "x"),
+                ("BASH_ENV", ""),
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let process = Process::new(child.0.id());
     wait_until("a port", || !process.listens_on().is_empty());
     let (variables, files) = (process.variables(), process.files());
-    child.kill().unwrap();
-    child.wait().unwrap();
     // The shells of the scripts set the last ones.
     let known = [
         "PATH",

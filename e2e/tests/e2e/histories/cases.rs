@@ -220,6 +220,14 @@ fn lists_are_of_what_was_asked_for() {
     assert_eq!(judged(with(search("D"), list(&[(1, "a"), (2, "b")]))), Ok(()));
     assert_refused(with(search("b"), list(&[(1, "a")])), not);
     assert_refused(with(search("b"), list(&[])), NO_ORDER);
+    // A page may leave out what comes behind it, and nothing else.
+    let one_of_two = |id: u64, title: &str| match list(&[(id, title)]) {
+        Answer::List { todos, .. } => Answer::List { todos, total: 2 },
+        _ => unreachable!(),
+    };
+    assert_eq!(judged(with(page(None, 1), one_of_two(1, "a"))), Ok(()));
+    assert_refused(with(page(None, 1), one_of_two(2, "b")), NO_ORDER);
+    assert_refused(with(page(None, 3), list(&[(1, "a")])), NO_ORDER);
 }
 
 #[test]

@@ -189,8 +189,15 @@ impl Shared {
         let head = "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n";
         stream.write_all(head.as_bytes()).ok()?;
         let mut text = "retry: 2000\n\n".to_owned();
+        let mut quiet = 0;
         loop {
+            // A client that is gone is noticed where something is sent.
+            quiet += 1;
+            if quiet == 100 && text.is_empty() {
+                text = ":\n\n".to_owned();
+            }
             if !text.is_empty() {
+                quiet = 0;
                 stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).ok()?;
             }
             thread::sleep(Duration::from_millis(1));

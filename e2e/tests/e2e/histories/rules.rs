@@ -212,8 +212,10 @@ fn one_todo(id: u64, todo: &Observed, records: &[&Record]) -> Result<(), String>
                 let Some(Answer::List { todos, .. }) = answer(record) else { continue };
                 let fields = todos.iter().find(|todo| todo.id == id);
                 let fields = fields.map(|todo| todo.fields.clone());
-                // A page need not have it. Before anybody asked for it, no list can.
-                if fields.is_some() || limit.is_none() && record.ended > begin {
+                // A page need not have it if it is full and ends before it. Before anybody asked for it, no list can.
+                let is_full = limit.is_some_and(|limit| todos.len() >= limit);
+                let is_behind = is_full && todos.last().is_none_or(|last| last.id < id);
+                if fields.is_some() || !is_behind && record.ended > begin {
                     let filter = filter.clone();
                     add(record, OnTodo::Seen { filter, fields }, Some(Told::Done));
                 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
@@ -30,6 +30,10 @@ pub struct World {
     names: AtomicU64,
     /// Once it is there.
     pub mark: Mutex<Option<Mark>>,
+    /// Nobody is to go on.
+    pub is_over: AtomicBool,
+    /// How often events did not go on from where they were.
+    pub interruptions: AtomicU64,
     keyed: AtomicU64,
     /// Todos that were seen, with the entity tags that they had.
     seen: Mutex<BTreeMap<u64, Vec<String>>>,
@@ -40,6 +44,15 @@ pub struct World {
 pub struct Mark {
     pub id: u64,
     pub invoked: u64,
+}
+
+/// Ends a world when it is dropped.
+struct End<'a>(&'a World);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, SeqCst);
+    }
 }
 
 /// How large a history is.
@@ -57,6 +70,8 @@ impl World {
             begun: AtomicU64::new(0),
             names: AtomicU64::new(0),
             mark: Mutex::default(),
+            is_over: AtomicBool::new(false),
+            interruptions: AtomicU64::new(0),
             keyed: AtomicU64::new(0),
             seen: Mutex::default(),
         }
@@ -74,11 +89,14 @@ impl World {
             let random = Rng::with_seed(seed << 8 | number);
             Worker { world: self, random, connection: None }
         };
+        let began = self.tick();
         thread::scope(|scope| {
+            // Should anything fail here, the scope waits for all threads before it tells.
+            let _end = End(self);
             let followers: Vec<_> = (0..FOLLOWERS)
                 .map(|number| {
                     let worker = worker(0xf0 | number);
-                    scope.spawn(move || follow(worker))
+                    scope.spawn(move || follow(worker, began))
                 })
                 .collect();
             let workers: Vec<_> = (0..size.clients)
@@ -91,13 +109,14 @@ impl World {
             let join = |thread: thread::ScopedJoinHandle<'_, Vec<Record>>| thread.join().unwrap();
             let mut records: Vec<_> = workers.into_iter().flat_map(join).collect();
             let mut last = worker(0xfe);
+            // Meanwhile the last requests whose clients are gone are carried out: what they change comes before the marks.
+            let ids: Vec<_> = self.seen.lock().unwrap().keys().copied().collect();
+            for id in ids {
+                last.insist(&Request::Get { id, unless: None }, &mut records);
+            }
             last.make_marks(&mut records, || followers.iter().all(|thread| thread.is_finished()));
             records.extend(followers.into_iter().flat_map(join));
-            let ids: Vec<_> = self.seen.lock().unwrap().keys().copied().collect();
-            let gets = ids.into_iter().map(|id| Request::Get { id, unless: None });
-            for request in gets.chain([ALL]) {
-                last.insist(&request, &mut records);
-            }
+            last.insist(&ALL, &mut records);
             records
         })
     }
@@ -163,6 +182,11 @@ impl Worker<'_> {
         });
     }
 
+    /// Whether a follower leaves a response, to go on in another one.
+    pub fn leaves(&mut self) -> bool {
+        self.random.u8(..30) == 0
+    }
+
     /// Asks until there is an answer.
     pub fn insist(&mut self, request: &Request, records: &mut Vec<Record>) {
         wait_until("an answer", || {
@@ -216,8 +240,8 @@ impl Worker<'_> {
 
     fn create(&mut self) -> Request {
         if self.random.bool() {
-            let title = self.world.name("made ");
-            let description = self.world.name("text ");
+            let title = self.world.name("Made ");
+            let description = self.world.name("Text ");
             return Request::Create { title, description, key: None };
         }
         // Some clients in a row have the same key, and one of them may say something else.
