@@ -142,7 +142,7 @@ pub(super) const API_TOKEN: Setting = Setting {
     name: "API_TOKEN",
     default: "",
     kind: Kind::Token,
-    meaning: "If set, everything but `/`, probes and `/openapi.json` needs `Authorization: Bearer` with this token; without it the response is 401.",
+    meaning: "If set, everything but `/`, `/health`, `/livez`, `/readyz`, `/openapi.json` and, unless `METRICS_ACCESS` says otherwise, `/metrics` needs `Authorization: Bearer` with this token; without it the response is 401.",
 };
 pub(super) const API_TOKEN_FILE: Setting = Setting {
     name: "API_TOKEN_FILE",
@@ -166,19 +166,19 @@ pub(super) const MAX_CONNECTIONS: Setting = Setting {
     name: "MAX_CONNECTIONS",
     default: "1024",
     kind: Kind::Number { min: 1, max: 65_536, unit: "" },
-    meaning: "Connections open at one time; the next ones are answered 503.",
+    meaning: "Connections open at one time; the next ones are answered 503, or closed where many come at once.",
 };
 pub(super) const MAX_CONNECTIONS_PER_CLIENT: Setting = Setting {
     name: "MAX_CONNECTIONS_PER_CLIENT",
     default: "0",
     kind: Kind::Number { min: 0, max: 65_536, unit: "" },
-    meaning: "Connections of one address at one time, trusted proxies aside; the next ones are answered 429, 0 is any number.",
+    meaning: "Connections of one client (an IPv4 address or an IPv6 /64) at one time, trusted proxies aside; the next ones are answered 429, 0 is any number.",
 };
 pub(super) const MAX_REQUESTS_PER_SECOND: Setting = Setting {
     name: "MAX_REQUESTS_PER_SECOND",
     default: "0",
     kind: Kind::Number { min: 0, max: 1_000_000, unit: "" },
-    meaning: "Requests of one client in a second, probes aside; the next ones are answered 429, 0 is any number.",
+    meaning: "Requests of one client in a second, `/livez` and `/readyz` aside; the next ones are answered 429, 0 is any number.",
 };
 pub(super) const MAX_EVENT_READERS: Setting = Setting {
     name: "MAX_EVENT_READERS",
