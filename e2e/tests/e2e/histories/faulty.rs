@@ -56,10 +56,12 @@ pub enum Fault {
     EventStale,
     /// Some events come twice.
     EventRepeated,
+    /// Who comes back to go on misses some events.
+    EventsSkipped,
 }
 
 impl Fault {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ConditionIgnored,
         Self::NotAtomic,
         Self::RefusedButMade,
@@ -80,6 +82,7 @@ impl Fault {
         Self::EventLost,
         Self::EventStale,
         Self::EventRepeated,
+        Self::EventsSkipped,
     ];
 }
 
@@ -185,7 +188,9 @@ fn encode((status, tag, body): &Reply) -> Vec<u8> {
 impl Shared {
     /// Sends events, from now on or those after the `last` one, until the connection ends.
     fn tell_events(&self, stream: &mut TcpStream, last: Option<usize>) -> Option<()> {
-        let mut sent = last.unwrap_or_else(|| self.state.lock().unwrap().events.len());
+        let end = self.state.lock().unwrap().events.len();
+        let skipped = if self.fault == Fault::EventsSkipped { 5 } else { 0 };
+        let mut sent = last.map_or(end, |last| end.min(last + skipped));
         let head = "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n";
         stream.write_all(head.as_bytes()).ok()?;
         let mut text = "retry: 2000\n\n".to_owned();
