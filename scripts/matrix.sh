@@ -92,7 +92,7 @@ for arch in $arches; do
         rate=$(run "$module" "$folder" "$mode")
         # The plain module comes first. Native code is some 30 times as fast, whatever the machine.
         if [ -z "$interpreted" ]; then interpreted=$rate; fi
-        execution=$(awk -v rate="$rate" -v base="$interpreted" 'BEGIN { print rate >= 8 * base ? "native" : "interpreted" }')
+        execution=$(awk -v rate="$rate" -v base="$interpreted" 'BEGIN { print (rate >= 8 * base ? "native" : "interpreted") }')
         if [ "$execution" != "$expected" ]; then say "it ran as $execution, not as $expected"; exit 1; fi
         row="$module|$arch$under|$version|$mode|passed|$execution"
         if [ "$measure" = yes ]; then
