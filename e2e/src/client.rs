@@ -177,54 +177,33 @@ impl Client {
         let length = format!("Content-Length: {}", body.len());
         let bytes = request(method, target, &[headers, &[&length]].concat(), body);
         self.stream.write_all(&bytes).ok()?;
-        loop {
-            if let Some(response) = self.take_response() {
-                return Some(response);
-            }
-            let mut chunk = [0; 4_096];
-            match self.stream.read(&mut chunk) {
-                Ok(0) | Err(_) => return None,
-                Ok(count) => self.buffer.extend_from_slice(&chunk[..count]),
-            }
-        }
-    }
-
-    /// An answer that is there as a whole.
-    fn take_response(&mut self) -> Option<Response> {
-        let mut headers = [httparse::EMPTY_HEADER; 64];
-        let mut parser = httparse::Response::new(&mut headers);
-        let httparse::Status::Complete(head) = parser.parse(&self.buffer).ok()? else {
-            return None;
-        };
-        let length = parser.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length"));
-        let length: usize =
-            length.map_or(0, |h| std::str::from_utf8(h.value).unwrap().parse().unwrap());
-        let complete = self.buffer.len() >= head + length;
-        complete.then(|| self.response())
+        self.try_response().ok()
     }
 
     /// Reads one whole answer.
     pub fn response(&mut self) -> Response {
-        let mut response = self.response_head();
+        let response = self.try_response();
+        response.unwrap_or_else(|error| panic!("{error} within an answer: {:?}", self.buffer))
+    }
+
+    fn try_response(&mut self) -> io::Result<Response> {
+        let mut response = self.try_response_head()?;
         if response.status == 204 || response.status == 304 || response.status < 200 {
-            return response;
+            return Ok(response);
         }
         if response.header("transfer-encoding") == Some("chunked") {
-            response.body = self.chunks();
-            return response;
+            while let Some(chunk) = self.chunk()? {
+                response.body.extend(chunk);
+            }
+            return Ok(response);
         }
         let length =
             response.header("content-length").expect("a length").parse().expect("a number");
-        response.body = self.take(length).expect("a body");
-        response
+        response.body = self.take(length)?;
+        Ok(response)
     }
 
-    /// Reads a body in chunks (RFC 9112, section 7.1), without trailers.
-    fn chunks(&mut self) -> Vec<u8> {
-        std::iter::from_fn(|| self.chunk().expect("a chunk")).flatten().collect()
-    }
-
-    /// Reads the next chunk of a body. `None` at its end.
+    /// Reads the next chunk of a body (RFC 9112, section 7.1), without trailers. `None` at its end.
     ///
     /// # Errors
     /// The connection ends before it.
