@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
@@ -13,7 +14,7 @@ use super::error::ApiError;
 use super::etag::{condition, etag};
 use super::idempotency_key::idempotency_key;
 use super::query::require_completed;
-use super::response::{Answer, json, no_content};
+use super::response::{Answer, json, json_response, no_content};
 use super::{App, web_page};
 use crate::process::memory_bytes;
 use clock::{GoDuration, Timestamp};
@@ -202,11 +203,11 @@ fn parse_id(text: &str) -> Result<TodoId, ApiError> {
 }
 
 async fn todo_response(app: &App, todo: &Todo) -> Answer {
-    #[derive(Serialize)]
-    struct One<'a> {
-        todo: &'a Todo,
-    }
-    let mut response = json(StatusCode::OK, &One { todo })?;
+    let mut json = Vec::with_capacity(256);
+    json.extend_from_slice(br#"{"todo":"#);
+    todo.append_json_to(&mut json);
+    json.push(b'}');
+    let mut response = json_response(StatusCode::OK, Bytes::from(json));
     response.headers_mut().insert(ETAG, etag(app.store.epoch().await?, todo.revision));
     Ok(response)
 }

@@ -25,7 +25,7 @@ use super::App;
 use super::error::ApiError;
 use super::handlers::Call;
 use super::query::ListParameters;
-use super::response::{Answer, json_response, push_json};
+use super::response::{Answer, json_response};
 use clock::Timestamp;
 
 /// The longest page in JSON, but for a page of one todo.
@@ -178,7 +178,7 @@ impl Streaming {
             if self.total > 0 {
                 piece.push(b',');
             }
-            push_json(&mut piece, &**todo)?;
+            todo.append_json_to(&mut piece);
             (self.after, self.total, sent) = (todo.id, self.total + 1, sent + 1);
         }
         if is_last && sent == todos.len() {
@@ -230,7 +230,8 @@ impl Json {
         if is_behind_another {
             self.text.push(b',');
         }
-        push_json(&mut self.text, todo)
+        todo.append_json_to(&mut self.text);
+        Ok(())
     }
 
     fn finish(mut self) -> (Bytes, Reservation) {

@@ -3,7 +3,7 @@
 //! Every response and every line of the log has some of these texts. They are put together from digits, as each piece
 //! that goes through [`std::fmt`] is an indirect call, which costs WasmEdge more than the digits do.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -158,25 +158,33 @@ fn text(append: impl FnOnce(&mut Vec<u8>)) -> String {
     String::from_utf8(buffer).unwrap_or_default()
 }
 
+/// How many digits a fraction has at the most.
+const MAX_DIGITS: usize = 9;
+
+/// The length of `2026-11-22T08:22:01`, which is fixed: such copies need no call of the runtime, as others do.
+const SECOND_BYTES: usize = 19;
+
 /// Appends `2026-11-22T08:22:01`. Most texts are of the same second as the one before.
 fn append_second(second: u64, buffer: &mut Vec<u8>) {
     thread_local! {
-        static LAST: RefCell<(u64, Vec<u8>)> = const { RefCell::new((0, Vec::new())) };
+        static LAST: Cell<Option<(u64, [u8; SECOND_BYTES])>> = const { Cell::new(None) };
     }
-    LAST.with_borrow_mut(|(last, text)| {
-        if *last != second || text.is_empty() {
-            *last = second;
-            text.clear();
-            let time = i64::try_from(second)
-                .ok()
-                .and_then(|second| OffsetDateTime::from_unix_timestamp(second).ok())
-                .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-            // Writing into a Vec does not fail, and all 64-bit nanoseconds are in years of four digits.
-            let _ = time.format_into(text, &Rfc3339);
-            text.pop(); // the Z: the fraction comes before it
-        }
-        buffer.extend_from_slice(text);
-    });
+    let last = LAST.get().filter(|(last, _)| *last == second);
+    let (_, text) = last.unwrap_or_else(|| (second, second_text(second)));
+    LAST.set(Some((second, text)));
+    buffer.extend_from_slice(&text);
+}
+
+fn second_text(second: u64) -> [u8; SECOND_BYTES] {
+    let time = i64::try_from(second)
+        .ok()
+        .and_then(|second| OffsetDateTime::from_unix_timestamp(second).ok())
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let mut text = Vec::with_capacity(SECOND_BYTES + 1);
+    // Writing into a Vec does not fail, and all 64-bit nanoseconds are in years of four digits.
+    let _ = time.format_into(&mut text, &Rfc3339);
+    // Without the Z: the fraction comes before it.
+    text.first_chunk().copied().unwrap_or([b'0'; SECOND_BYTES])
 }
 
 /// Appends a point and `fraction`, which counts units of `10^-length`, without trailing zeros; nothing for 0.
@@ -184,16 +192,18 @@ fn append_fraction(fraction: u64, length: usize, buffer: &mut Vec<u8>) {
     if fraction == 0 {
         return;
     }
-    let all = digits(fraction);
-    let digits = all.get(all.len().saturating_sub(length)..).unwrap_or_default();
-    let end = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    let scaled = (length..MAX_DIGITS).fold(fraction, |fraction, _| fraction * 10);
+    let digits = digits(scaled);
+    let zeros = digits.iter().rev().take_while(|digit| **digit == b'0').count();
     buffer.push(b'.');
-    buffer.extend_from_slice(digits.get(..end).unwrap_or_default());
+    // All of them and then fewer: a copy of a fixed length again.
+    buffer.extend_from_slice(&digits);
+    buffer.truncate(buffer.len() - zeros);
 }
 
 /// The last nine digits of a number.
-fn digits(mut number: u64) -> [u8; 9] {
-    let mut digits = [b'0'; 9];
+fn digits(mut number: u64) -> [u8; MAX_DIGITS] {
+    let mut digits = [b'0'; MAX_DIGITS];
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
         number /= 10;

@@ -3,9 +3,8 @@
 mod fields;
 mod idempotency_key;
 mod input;
+mod json;
 mod text;
-
-use serde::Serialize;
 
 use clock::Timestamp;
 
@@ -24,8 +23,8 @@ pub type Revision = u64;
 /// on (RFC 8259, section 6). A store counts on from there for longer than it will be there.
 pub const MAX_NUMBER: u64 = (1 << 53) - 1;
 
-/// One thing to do, as clients see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Todo {
     /// Given by the store.
     pub id: TodoId,
@@ -38,6 +37,5 @@ pub struct Todo {
     /// When it was put into the store. Never earlier than that of a todo with a smaller id.
     pub created_at: Timestamp,
     /// Distinguishes this state of the todo from all others that it had or will have.
-    #[serde(skip)]
     pub revision: Revision,
 }

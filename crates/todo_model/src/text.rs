@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 /// A title: 1 to 500 characters without white space around them, and without NUL, which not every database can store.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Title(Box<str>);
 
 impl Title {
@@ -38,8 +35,7 @@ impl Title {
 }
 
 /// A description: at most 10,000 characters without NUL, kept as they came.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description(Box<str>);
 
 impl Description {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use hyper::body::Bytes;
 use serde::Serialize;
-use todo_model::{Todo, TodoId};
+use todo_model::TodoId;
 use todo_store::{Change, Epoch, Mark};
 
 use super::super::error::ApiError;
@@ -31,11 +31,6 @@ fn id(mark: Option<impl Display>) -> String {
 /// A todo as it is now, or that it is gone. JSON has no line ends in it.
 pub fn change(epoch: Epoch, change: &Change) -> Result<Bytes, ApiError> {
     #[derive(Serialize)]
-    struct Changed<'a> {
-        todo: &'a Todo,
-        etag: String,
-    }
-    #[derive(Serialize)]
     struct Deleted {
         id: TodoId,
     }
@@ -44,7 +39,11 @@ pub fn change(epoch: Epoch, change: &Change) -> Result<Bytes, ApiError> {
     let mut event = format!("id: {mark}\nevent: {name}\ndata: ").into_bytes();
     match todo {
         Some(todo) => {
-            push_json(&mut event, &Changed { todo, etag: etag_text(epoch, todo.revision) })?;
+            event.extend_from_slice(br#"{"todo":"#);
+            todo.append_json_to(&mut event);
+            event.extend_from_slice(br#","etag":"#);
+            push_json(&mut event, &etag_text(epoch, todo.revision))?;
+            event.push(b'}');
         }
         None => push_json(&mut event, &Deleted { id: *id })?,
     }
