@@ -24,7 +24,7 @@ use hyper::header::{CONNECTION, DATE, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::Http;
 use hyper::service::service_fn;
 use hyper::{Body, Request, Response};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -32,6 +32,7 @@ use crate::chunks::{Chunks, behind_head};
 use crate::close;
 use crate::date::Date;
 use crate::hyper_io::{Io, TrackedBody};
+use crate::incoming;
 use crate::outgoing::Outgoing;
 use crate::response_body::Guard;
 use crate::{Client, Limits, Refusal, ServerMetrics, Service};
@@ -315,7 +316,7 @@ impl Connection {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut *self.socket.borrow_mut()).poll_read(context, buffer))?;
+        ready!(incoming::poll_read(&self.socket.borrow(), context, buffer))?;
         Poll::Ready(self.count_received(buffer.filled().get(before..).unwrap_or_default()))
     }
 

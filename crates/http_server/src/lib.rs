@@ -6,6 +6,7 @@
 //! | `lib.rs` | the accept loop and its limits |
 //! | `service.rs` | what the server asks of a service |
 //! | `connection.rs` | one connection: what it waits for, its deadlines, its socket |
+//! | `incoming.rs` | what a connection receives |
 //! | `outgoing.rs` | what a connection has to send |
 //! | `clients.rs` | how many connections each client has |
 //! | `hyper_io.rs` | a connection as hyper sees it |
@@ -24,6 +25,7 @@ mod close;
 mod connection;
 mod date;
 mod hyper_io;
+mod incoming;
 mod listen;
 mod metrics;
 mod outgoing;

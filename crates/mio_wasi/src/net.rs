@@ -1,7 +1,7 @@
 //! TCP sockets that tell the selector what they are waiting for.
 
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
@@ -312,6 +312,30 @@ impl Read for &TcpStream {
         let result = (&self.0.socket).read(buffer);
         // A buffer that is not full has emptied the socket. At the end of the stream nothing is left to wait for.
         self.0.finish(Direction::Read, result, |&count| 0 < count && count < room)
+    }
+
+    /// Reads into the first of `buffers` that has room.
+    ///
+    /// After [`read`](Self::read) has emptied the socket tokio asks for an event before it reads again, so the socket is
+    /// waited for at once. Here it does not, so the next read does that: sockets whose owners do not read do not cost
+    /// anything.
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let Some(buffer) = buffers.iter_mut().find(|buffer| !buffer.is_empty()) else {
+            return Ok(0);
+        };
+        let registration = self.0.registration.as_ref();
+        if registration.is_some_and(Registration::waits_if_drained) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let room = buffer.len();
+        let result = (&self.0.socket).read(buffer);
+        match (&result, registration) {
+            (Ok(count), Some(registration)) if (1..room).contains(count) => {
+                registration.has_drained();
+                result
+            }
+            _ => self.0.finish(Direction::Read, result, |_| false),
+        }
     }
 }
 

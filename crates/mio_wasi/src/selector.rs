@@ -15,7 +15,8 @@
 //!
 //! 1. A warm socket is asked about in every call, and a cold one is looked at within [`LOOK_TIME`] for each cold socket
 //!    and one call. Between two calls are at most [`GUESSING_TIME`] of guesses, and what tokio does with them.
-//! 2. A call asks about each direction of a socket once, and only if the socket waits for it.
+//! 2. A call asks about each direction of a socket once, and only if its owner waits for it: not about a client whose
+//!    request is being served.
 //! 3. A call that may take longer than [`STEP_TIME`] asks about everything that anybody waits for.
 //! 4. Listening sockets, and the first [`MIN_WARM`] sockets, do not become cold.
 //!
@@ -147,6 +148,18 @@ impl Registration {
         if waits {
             state.sockets.wait(self.index, direction);
         }
+    }
+
+    /// A read has emptied the socket, and its owner does not wait for more yet.
+    pub(crate) fn has_drained(&self) {
+        let mut state = lock(&self.state);
+        state.guesses.found();
+        state.sockets.drain(self.index);
+    }
+
+    /// Waits to read from now on if there is nothing to read, as far as is known. Tells whether that is so.
+    pub(crate) fn waits_if_drained(&self) -> bool {
+        lock(&self.state).sockets.wait_if_drained(self.index)
     }
 
     /// The operation found nothing to do.

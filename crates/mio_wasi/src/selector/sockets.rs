@@ -31,6 +31,8 @@ pub(super) struct Socket {
     pub(super) token: Token,
     pub(super) waits_to_read: bool,
     pub(super) waits_to_write: bool,
+    /// A read has emptied it, and nothing was reported since.
+    pub(super) is_drained: bool,
     kind: Kind,
     is_cold: bool,
     /// When it last had an event. `None` until the next call asks about it.
@@ -38,6 +40,12 @@ pub(super) struct Socket {
 }
 
 impl Socket {
+    /// There is something to read, or there may be: its owner is told.
+    pub(super) fn becomes_readable(&mut self) {
+        self.waits_to_read = false;
+        self.is_drained = false;
+    }
+
     pub(super) fn only_waits_to_write(&self) -> bool {
         self.waits_to_write && !self.waits_to_read
     }
@@ -51,6 +59,7 @@ impl Sockets {
             token,
             waits_to_read: true,
             waits_to_write: kind == Kind::Stream,
+            is_drained: false,
             kind,
             is_cold: false,
             active_at: None,
@@ -90,6 +99,22 @@ impl Sockets {
             Direction::Write => socket.waits_to_write = true,
         }
         self.warm_up(index);
+    }
+
+    /// A read has emptied it, and its owner does not wait for more yet.
+    pub(super) fn drain(&mut self, index: usize) {
+        if let Some(socket) = self.get_mut(index) {
+            socket.is_drained = true;
+        }
+    }
+
+    /// Its owner waits to read from now on if a read would find nothing, as far as is known. Tells whether that is so.
+    pub(super) fn wait_if_drained(&mut self, index: usize) -> bool {
+        let is_drained = self.get_mut(index).is_some_and(|socket| socket.is_drained);
+        if is_drained {
+            self.wait(index, Direction::Read);
+        }
+        is_drained
     }
 
     /// Something happened to the socket, or its owner has used it.

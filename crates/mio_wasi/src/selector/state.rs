@@ -111,7 +111,7 @@ impl State {
         for index in guesses.take() {
             // The socket may be gone, or another one by now; to that one a needless event does no harm.
             if let Some(socket) = sockets.get_mut(index).filter(|socket| socket.waits_to_read) {
-                socket.waits_to_read = false;
+                socket.becomes_readable();
                 events.push(event(socket.token, true, false));
             }
         }
@@ -148,7 +148,7 @@ impl State {
         }
         for index in found.drain(..) {
             if let Some(socket) = sockets.get_mut(index) {
-                socket.waits_to_read = false;
+                socket.becomes_readable();
                 events.push(event(socket.token, true, false));
             }
             sockets.warm_up(index);
@@ -171,7 +171,9 @@ impl State {
             // Whatever other error it is, the socket's next operation meets it and tells its owner.
             let readable = result.type_ == wasi::EVENTTYPE_FD_READ || result.error != 0;
             let writable = result.type_ == wasi::EVENTTYPE_FD_WRITE || result.error != 0;
-            socket.waits_to_read &= !readable;
+            if readable {
+                socket.becomes_readable();
+            }
             socket.waits_to_write &= !writable;
             let hung_up = wasi::EVENTRWFLAGS_FD_READWRITE_HANGUP;
             let closed = result.fd_readwrite.flags & hung_up != 0;

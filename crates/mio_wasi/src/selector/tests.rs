@@ -24,6 +24,8 @@ struct Connection {
     readable_since: Option<Instant>,
     /// When its owner began to wait for them.
     waits_since: Option<Instant>,
+    /// After the next read its owner has something else to do.
+    is_served: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -36,6 +38,10 @@ enum Step {
     Receive(usize),
     /// Bytes come for several of the first ones, as under load.
     Load(usize),
+    /// What one of them sends next is a request that takes long.
+    Serve(usize),
+    /// It is answered.
+    Answer(usize),
     /// tokio waits, at most for so many milliseconds.
     Wait(Option<u64>),
     /// The same after a wake-up.
@@ -50,6 +56,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<usize>().prop_map(Step::Close),
         6 => any::<usize>().prop_map(Step::Receive),
         6 => (1_usize..8).prop_map(Step::Load),
+        3 => any::<usize>().prop_map(Step::Serve),
+        3 => any::<usize>().prop_map(Step::Answer),
         10 => proptest::option::of(0_u64..200).prop_map(Step::Wait),
         1 => Just(Step::Wake),
         1 => (1_u64..300).prop_map(Step::Pass),
@@ -70,7 +78,8 @@ impl World {
         let index = self.state.register(number as u32, Token(number), Kind::Stream);
         // As tokio does: nobody waits to write.
         self.state.sockets.get_mut(index).unwrap().waits_to_write = false;
-        let connection = Connection { index, readable_since: None, waits_since: Some(self.now) };
+        let waits_since = Some(self.now);
+        let connection = Connection { index, readable_since: None, waits_since, is_served: false };
         self.sockets.push(Some(connection));
     }
 
@@ -106,6 +115,16 @@ impl World {
                     self.receive(number);
                 }
             }),
+            Step::Serve(choice) => {
+                if let Some(number) = self.pick(*choice) {
+                    self.sockets[number].as_mut().unwrap().is_served = true;
+                }
+            }
+            Step::Answer(choice) => {
+                if let Some(number) = self.pick(*choice) {
+                    self.answer(number);
+                }
+            }
             Step::Wait(limit) => self.wait(limit.map(Duration::from_millis)),
             Step::Wake => {
                 self.state.woken = true;
@@ -199,17 +218,36 @@ impl World {
         }
     }
 
-    /// The owner reads, and waits for more.
-    fn read(&mut self, number: usize) {
+    /// The owner has an answer, and waits for the next request.
+    fn answer(&mut self, number: usize) {
         let now = self.now;
         let Some(connection) = &mut self.sockets[number] else { return };
-        connection.waits_since = Some(now);
-        let index = connection.index;
-        if connection.readable_since.take().is_some() {
-            self.state.guesses.found();
-            self.state.guesses.written(index);
+        connection.is_served = false;
+        if connection.waits_since.is_none() {
+            connection.waits_since = Some(now);
+            self.state.guesses.written(connection.index);
+            assert!(self.state.sockets.wait_if_drained(connection.index));
         }
-        self.state.sockets.wait(index, Direction::Read);
+    }
+
+    /// The owner reads, and waits for more or serves a request.
+    fn read(&mut self, number: usize) {
+        let State { sockets, guesses, .. } = &mut self.state;
+        let Some(connection) = &mut self.sockets[number] else { return };
+        let index = connection.index;
+        if sockets.wait_if_drained(index) {
+            return;
+        }
+        if connection.readable_since.take().is_none() {
+            sockets.wait(index, Direction::Read);
+            return;
+        }
+        guesses.found();
+        sockets.drain(index);
+        connection.waits_since = None;
+        if !connection.is_served {
+            self.answer(number);
+        }
     }
 }
 
@@ -223,6 +261,7 @@ proptest! {
             world.step(step);
         }
         // At last all of it is told.
+        (0..world.sockets.len()).for_each(|number| world.answer(number));
         for _ in 0..200 {
             world.wait(Some(Duration::ZERO));
         }
