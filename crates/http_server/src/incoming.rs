@@ -41,3 +41,52 @@ pub(crate) fn poll_read(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::listen;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// What comes within `time`.
+    async fn read(socket: &TcpStream, room: usize, time: Duration) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; room];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        let read = poll_fn(|context| poll_read(socket, context, &mut buffer));
+        timeout(time, read).await.ok()?.unwrap();
+        Some(buffer.filled().to_vec())
+    }
+
+    #[test]
+    fn what_comes_is_read_in_pieces_of_any_length_and_then_waited_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (listener, address) = listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).unwrap();
+            let client = TcpStream::connect(address).await.unwrap();
+            let (server, _) = listener.accept().await.unwrap();
+            for length in [1, 100, MAX_READ - 1, MAX_READ, MAX_READ + 1, 3 * MAX_READ] {
+                for room in [64, 8 * 1024, 2 * MAX_READ] {
+                    let sent: Vec<u8> = (0..length).map(|number| number as u8).collect();
+                    client.writable().await.unwrap();
+                    assert_eq!(client.try_write(&sent).unwrap(), length, "it fits into the socket");
+                    let mut received = Vec::new();
+                    while received.len() < length {
+                        received.extend(read(&server, room, LONG).await.expect("it was sent"));
+                    }
+                    assert_eq!(received, sent, "{length} bytes into {room}");
+                    let nothing = read(&server, room, Duration::from_millis(2)).await;
+                    assert!(nothing.is_none(), "nothing is left of {length} bytes");
+                }
+            }
+            drop(client);
+            assert_eq!(read(&server, 64, LONG).await, Some(Vec::new()), "the end");
+        });
+    }
+}

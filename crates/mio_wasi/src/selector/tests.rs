@@ -385,4 +385,8 @@ fn sockets_wait_for_what_their_operations_left_undone() {
     assert!(waits().is_empty());
     socket.would_block(Direction::Write);
     assert_eq!(waits(), [wasi::EVENTTYPE_FD_WRITE]);
+    socket.has_drained();
+    assert_eq!(waits(), [wasi::EVENTTYPE_FD_WRITE], "its owner does not read");
+    assert!(socket.waits_if_drained());
+    assert_eq!(waits(), both, "now it does");
 }
