@@ -169,8 +169,10 @@ fn append_second(second: u64, buffer: &mut Vec<u8>) {
     thread_local! {
         static LAST: Cell<Option<(u64, [u8; SECOND_BYTES])>> = const { Cell::new(None) };
     }
-    let last = LAST.get().filter(|(last, _)| *last == second);
-    let (_, text) = last.unwrap_or_else(|| (second, second_text(second)));
+    let text = match LAST.get() {
+        Some((last, text)) if last == second => text,
+        _ => second_text(second),
+    };
     LAST.set(Some((second, text)));
     buffer.extend_from_slice(&text);
 }

@@ -17,9 +17,10 @@ thread_local! {
 
 /// Reads from `socket` into `buffer`.
 ///
-/// A socket is waited for only when its connection wants to read, which [`AsyncRead`](tokio::io::AsyncRead) does not
-/// tell the runtime: most requests leave their socket empty, and until they are answered nothing is read. With many
-/// clients whose requests wait for a database, asking about their sockets would cost more than the requests.
+/// It goes by vectored reads, as after those a socket is waited for when its connection wants more. Through
+/// [`AsyncRead`](tokio::io::AsyncRead) it would be waited for as soon as it is empty, though mostly nothing is read before
+/// a request is answered: with many clients whose requests wait for a database, asking about their sockets would cost more
+/// than the requests.
 pub(crate) fn poll_read(
     socket: &TcpStream,
     context: &mut Context<'_>,

@@ -9,7 +9,7 @@
 //! * A wake-up is lost: the future that tokio's `block_on` runs sleeps on when one of its tasks wakes it, until a timer
 //!   or a socket has something to say. Here the next wait returns at once.
 //! * Every read and write subscribes to both directions again, although a socket is writable nearly always. Here a
-//!   direction is subscribed to only when an operation has found nothing more to do in it.
+//!   direction is subscribed to only when its owner has found nothing more to do in it.
 //!
 //! On top of that, [`selector`] looks for more requests on busy connections without asking the runtime first.
 

@@ -316,22 +316,22 @@ impl Read for &TcpStream {
 
     /// Reads into the first of `buffers` that has room.
     ///
-    /// After [`read`](Self::read) has emptied the socket tokio asks for an event before it reads again, so the socket is
-    /// waited for at once. Here it does not, so the next read does that: sockets whose owners do not read do not cost
-    /// anything.
+    /// After a `read` that has emptied the socket tokio reads again only when there was an event, so that one begins to
+    /// wait. After this one tokio may read at any time, and the wait begins when it does: sockets whose owners want nothing
+    /// cost nothing.
     fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let Some(buffer) = buffers.iter_mut().find(|buffer| !buffer.is_empty()) else {
             return Ok(0);
         };
         let registration = self.0.registration.as_ref();
-        if registration.is_some_and(Registration::waits_if_drained) {
+        if registration.is_some_and(Registration::wait_if_drained) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let room = buffer.len();
         let result = (&self.0.socket).read(buffer);
         match (&result, registration) {
             (Ok(count), Some(registration)) if (1..room).contains(count) => {
-                registration.has_drained();
+                registration.mark_drained();
                 result
             }
             _ => self.0.finish(Direction::Read, result, |_| false),

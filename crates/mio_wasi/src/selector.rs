@@ -6,17 +6,20 @@
 //!
 //! * **Busy** ones have just been written: their clients have an answer, and may ask again. They are reported readable
 //!   without asking the runtime, as long as more than half of such guesses find something ([`guess`]).
-//! * **Warm** ones wait for something, and every call asks about them.
-//! * **Cold** ones have waited for longer than [`WARM_TIME`]. While others are at work, one after the other is looked at
-//!   between the calls, one per [`LOOK_TIME`] ([`rounds`]). A look costs one system call, and to be asked about once two
-//!   slower ones. When nothing happens a call asks about all.
+//! * **Warm** ones had an event, or were used, not long ago. Every call asks about those whose owners wait.
+//! * **Cold** ones had none for [`WARM_TIME`]. While others are at work, one after the other is looked at between the
+//!   calls, one per [`LOOK_TIME`] ([`rounds`]). A look costs one system call, and to be asked about once two slower ones.
+//!   When nothing happens a call asks about all whose owners wait.
+//!
+//! What an owner waits for follows from what it does. A client whose request is served is not waited for: a vectored read
+//! that empties the socket only marks it as drained, and the next one, which finds it so, begins to wait. tokio's
+//! `AsyncRead` does not read again without an event, so such a read begins to wait itself.
 //!
 //! # What always holds
 //!
-//! 1. A warm socket is asked about in every call, and a cold one is looked at within [`LOOK_TIME`] for each cold socket
-//!    and one call. Between two calls are at most [`GUESSING_TIME`] of guesses, and what tokio does with them.
-//! 2. A call asks about each direction of a socket once, and only if its owner waits for it: not about a client whose
-//!    request is being served.
+//! 1. Of the sockets whose owners wait, a warm one is asked about in every call, and a cold one is looked at within
+//!    [`LOOK_TIME`] for each cold socket and one call. Between two calls are at most [`GUESSING_TIME`] of guesses, and what tokio does with them.
+//! 2. A call asks about each direction of a socket once, and only if its owner waits for it.
 //! 3. A call that may take longer than [`STEP_TIME`] asks about everything that anybody waits for.
 //! 4. Listening sockets, and the first [`MIN_WARM`] sockets, do not become cold.
 //!
@@ -150,15 +153,15 @@ impl Registration {
         }
     }
 
-    /// A read has emptied the socket, and its owner does not wait for more yet.
-    pub(crate) fn has_drained(&self) {
+    /// A vectored read has emptied the socket, and its owner does not wait for more yet.
+    pub(crate) fn mark_drained(&self) {
         let mut state = lock(&self.state);
         state.guesses.found();
-        state.sockets.drain(self.index);
+        state.sockets.mark_drained(self.index);
     }
 
     /// Waits to read from now on if there is nothing to read, as far as is known. Tells whether that is so.
-    pub(crate) fn waits_if_drained(&self) -> bool {
+    pub(crate) fn wait_if_drained(&self) -> bool {
         lock(&self.state).sockets.wait_if_drained(self.index)
     }
 

@@ -5,8 +5,8 @@ use crate::Todo;
 impl Todo {
     /// Appends it as a JSON object (RFC 8259), without its revision.
     ///
-    /// Names are constants here, which cost a few stores. serde's data model has them copied and looked through for
-    /// characters to escape, and each copy is a call of the runtime: a page of todos would take a third longer.
+    /// Names are constants here, which cost a few stores. By serde they would be copied and looked through for characters
+    /// to escape, and each copy is a call of the runtime: a page of todos would cost half as much again.
     pub fn append_json_to(&self, buffer: &mut Vec<u8>) {
         buffer.extend_from_slice(br#"{"id":"#);
         buffer.extend_from_slice(itoa::Buffer::new().format(self.id).as_bytes());

@@ -31,8 +31,10 @@ pub(super) struct Socket {
     pub(super) token: Token,
     pub(super) waits_to_read: bool,
     pub(super) waits_to_write: bool,
-    /// A read has emptied it, and nothing was reported since.
+    /// A vectored read has emptied it, and nothing was reported since.
     pub(super) is_drained: bool,
+    /// It was reported that the connection is closed. tokio takes it for readable from then on, so a read must be a real one.
+    pub(super) is_closed: bool,
     kind: Kind,
     is_cold: bool,
     /// When it last had an event. `None` until the next call asks about it.
@@ -60,6 +62,7 @@ impl Sockets {
             waits_to_read: true,
             waits_to_write: kind == Kind::Stream,
             is_drained: false,
+            is_closed: false,
             kind,
             is_cold: false,
             active_at: None,
@@ -96,15 +99,19 @@ impl Sockets {
         let Some(socket) = self.get_mut(index) else { return };
         match direction {
             Direction::Read => socket.waits_to_read = true,
-            Direction::Write => socket.waits_to_write = true,
+            // A socket that can only be written is one whose client has closed its half, perhaps: see `State::plan`.
+            Direction::Write => {
+                socket.waits_to_write = true;
+                socket.waits_to_read |= socket.is_drained;
+            }
         }
         self.warm_up(index);
     }
 
-    /// A read has emptied it, and its owner does not wait for more yet.
-    pub(super) fn drain(&mut self, index: usize) {
+    /// A vectored read has emptied it, and its owner does not wait for more yet.
+    pub(super) fn mark_drained(&mut self, index: usize) {
         if let Some(socket) = self.get_mut(index) {
-            socket.is_drained = true;
+            socket.is_drained = !socket.is_closed;
         }
     }
 
@@ -115,6 +122,11 @@ impl Sockets {
             self.wait(index, Direction::Read);
         }
         is_drained
+    }
+
+    /// Nothing is known of any socket any more.
+    pub(super) fn forget_drained(&mut self) {
+        self.iter_mut().for_each(|socket| socket.is_drained = false);
     }
 
     /// Something happened to the socket, or its owner has used it.
@@ -153,7 +165,7 @@ impl Sockets {
         });
     }
 
-    /// Warm sockets that have waited for too long become cold.
+    /// Warm sockets with which nothing has happened for too long become cold.
     pub(super) fn cool_down(&mut self, now: Instant) {
         let Self { places, warm, cold, .. } = self;
         let mut left = warm.len();

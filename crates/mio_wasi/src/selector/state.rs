@@ -72,8 +72,8 @@ impl State {
     /// with no result: it subscribes to the end of the stream together with writability, and then does not report it.
     /// After such a call the sockets that can only be written are left out for a moment, and tried after it.
     ///
-    /// Between two calls the process may have been stopped, and deadlines may have passed. Then all sockets are asked about
-    /// first: what clients have sent meanwhile must be known before anybody looks at the deadlines.
+    /// Between two calls the process may have been stopped, and deadlines may have passed. Then all sockets that wait are
+    /// asked about first: what clients have sent meanwhile must be known before anybody looks at the deadlines.
     pub(super) fn plan(
         &mut self,
         events: &mut Vec<Event>,
@@ -83,6 +83,10 @@ impl State {
     ) -> bool {
         let last = self.known_at.replace(now);
         let stood_still = last.is_some_and(|at| now.saturating_duration_since(at) >= QUIET_TIME);
+        if stood_still {
+            // The next read of each socket is a real one.
+            self.sockets.forget_drained();
+        }
         let woken = std::mem::take(&mut self.woken);
         self.guess(events);
         let has_guessed = !events.is_empty();
@@ -177,6 +181,7 @@ impl State {
             socket.waits_to_write &= !writable;
             let hung_up = wasi::EVENTRWFLAGS_FD_READWRITE_HANGUP;
             let closed = result.fd_readwrite.flags & hung_up != 0;
+            socket.is_closed |= closed;
             events.push(Event { closed, ..event(socket.token, readable, writable) });
             self.sockets.warm_up(index);
         }

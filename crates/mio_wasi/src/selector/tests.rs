@@ -1,5 +1,7 @@
 //! The selector against a world of sockets that become ready, are read, and come and go.
 
+mod one_socket;
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;
@@ -243,7 +245,7 @@ impl World {
             return;
         }
         guesses.found();
-        sockets.drain(index);
+        sockets.mark_drained(index);
         connection.waits_since = None;
         if !connection.is_served {
             self.answer(number);
@@ -366,27 +368,4 @@ fn places_are_used_again() {
     let mut places = Vec::new();
     state.sockets.visit_warm(|index, _| places.push(index));
     assert_eq!(places, [0, 1, 2], "none twice");
-}
-
-#[test]
-fn sockets_wait_for_what_their_operations_left_undone() {
-    let selector = Selector::default();
-    let socket = selector.register(1_000, Token(0), Kind::Stream);
-    let waits = || {
-        let mut state = lock(&selector.state);
-        assert!(state.plan(&mut Vec::new(), None, Instant::now(), |_| false));
-        state.subscriptions.0.iter().map(|subscription| subscription.u.tag).collect::<Vec<_>>()
-    };
-    let both = [wasi::EVENTTYPE_FD_READ, wasi::EVENTTYPE_FD_WRITE];
-    assert_eq!(waits(), both, "a new socket waits for both");
-    if let Some(socket) = lock(&selector.state).sockets.get_mut(0) {
-        (socket.waits_to_read, socket.waits_to_write) = (false, false);
-    }
-    assert!(waits().is_empty());
-    socket.would_block(Direction::Write);
-    assert_eq!(waits(), [wasi::EVENTTYPE_FD_WRITE]);
-    socket.has_drained();
-    assert_eq!(waits(), [wasi::EVENTTYPE_FD_WRITE], "its owner does not read");
-    assert!(socket.waits_if_drained());
-    assert_eq!(waits(), both, "now it does");
 }
