@@ -171,9 +171,12 @@ fn append_second(second: u64, buffer: &mut Vec<u8>) {
     }
     let text = match LAST.get() {
         Some((last, text)) if last == second => text,
-        _ => second_text(second),
+        _ => {
+            let text = second_text(second);
+            LAST.set(Some((second, text)));
+            text
+        }
     };
-    LAST.set(Some((second, text)));
     buffer.extend_from_slice(&text);
 }
 

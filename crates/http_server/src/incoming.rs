@@ -12,7 +12,7 @@ const MAX_READ: usize = 16 * 1024;
 
 thread_local! {
     /// Where bytes arrive before they are copied to their connection's own buffer, which is not initialized.
-    static ARRIVALS: RefCell<Box<[u8; MAX_READ]>> = RefCell::new(Box::new([0; MAX_READ]));
+    static ARRIVALS: RefCell<[u8; MAX_READ]> = const { RefCell::new([0; MAX_READ]) };
 }
 
 /// Reads from `socket` into `buffer`.

@@ -328,14 +328,11 @@ impl Read for &TcpStream {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let room = buffer.len();
-        let result = (&self.0.socket).read(buffer);
-        match (&result, registration) {
-            (Ok(count), Some(registration)) if (1..room).contains(count) => {
-                registration.mark_drained();
-                result
-            }
-            _ => self.0.finish(Direction::Read, result, |_| false),
+        let count = self.0.finish(Direction::Read, (&self.0.socket).read(buffer), |_| false)?;
+        if let Some(registration) = registration.filter(|_| (1..room).contains(&count)) {
+            registration.mark_drained();
         }
+        Ok(count)
     }
 }
 

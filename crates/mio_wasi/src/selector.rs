@@ -155,9 +155,7 @@ impl Registration {
 
     /// A vectored read has emptied the socket, and its owner does not wait for more yet.
     pub(crate) fn mark_drained(&self) {
-        let mut state = lock(&self.state);
-        state.guesses.found();
-        state.sockets.mark_drained(self.index);
+        lock(&self.state).sockets.mark_drained(self.index);
     }
 
     /// Waits to read from now on if there is nothing to read, as far as is known. Tells whether that is so.

@@ -2,26 +2,36 @@
 
 use super::*;
 
-/// A selector with one socket that a read has emptied, and nobody waits for.
-fn drained() -> (Selector, Registration) {
+const BOTH: [u8; 2] = [wasi::EVENTTYPE_FD_READ, wasi::EVENTTYPE_FD_WRITE];
+
+/// A selector with one socket.
+fn one_socket() -> (Selector, Registration) {
     let selector = Selector::default();
     let socket = selector.register(1_000, Token(0), Kind::Stream);
-    if let Some(socket) = lock(&selector.state).sockets.get_mut(0) {
-        (socket.waits_to_read, socket.waits_to_write) = (false, false);
-    }
-    socket.mark_drained();
     (selector, socket)
 }
 
-fn asked(state: &mut State, now: Instant) -> Vec<u8> {
-    state.plan(&mut Vec::new(), Some(Duration::ZERO), now, |_| false);
+/// The same, and nobody waits for it.
+fn idle() -> (Selector, Registration) {
+    let (selector, socket) = one_socket();
+    if let Some(socket) = lock(&selector.state).sockets.get_mut(socket.index) {
+        (socket.waits_to_read, socket.waits_to_write) = (false, false);
+    }
+    (selector, socket)
+}
+
+/// What the next call asks about.
+fn asked(selector: &Selector, now: Instant) -> Vec<u8> {
+    let mut state = lock(&selector.state);
+    assert!(state.plan(&mut Vec::new(), None, now, |_| false));
     let tags = state.subscriptions.0.iter().map(|subscription| subscription.u.tag);
     tags.filter(|tag| *tag != wasi::EVENTTYPE_CLOCK).collect()
 }
 
 #[test]
 fn a_socket_that_is_closed_is_read_to_its_error() {
-    let (selector, socket) = drained();
+    let (selector, socket) = idle();
+    socket.mark_drained();
     let mut result = wasi::Event::empty();
     result.type_ = wasi::EVENTTYPE_FD_READ;
     result.fd_readwrite.flags = wasi::EVENTRWFLAGS_FD_READWRITE_HANGUP;
@@ -35,43 +45,38 @@ fn a_socket_that_is_closed_is_read_to_its_error() {
 
 #[test]
 fn who_waits_to_write_hears_of_bytes_as_well() {
-    let (selector, socket) = drained();
-    let mut state = lock(&selector.state);
-    assert!(asked(&mut state, Instant::now()).is_empty());
-    state.sockets.wait(socket.index, Direction::Write);
-    let both = [wasi::EVENTTYPE_FD_READ, wasi::EVENTTYPE_FD_WRITE];
-    assert_eq!(asked(&mut state, Instant::now()), both);
-    drop(state);
+    let (selector, socket) = idle();
+    socket.mark_drained();
+    assert!(asked(&selector, Instant::now()).is_empty());
+    socket.would_block(Direction::Write);
+    assert_eq!(asked(&selector, Instant::now()), BOTH);
 }
 
 #[test]
 fn what_was_known_before_the_process_was_stopped_does_not_count() {
-    let (selector, socket) = drained();
+    let (selector, socket) = idle();
+    socket.mark_drained();
     let now = Instant::now();
-    assert!(asked(&mut lock(&selector.state), now).is_empty());
-    assert!(asked(&mut lock(&selector.state), now + Duration::from_secs(60)).is_empty());
+    assert!(asked(&selector, now).is_empty());
+    assert!(asked(&selector, now + Duration::from_secs(60)).is_empty());
     assert!(!socket.wait_if_drained(), "the next read is a real one");
 }
 
 #[test]
+fn a_new_socket_waits_for_both() {
+    let (selector, _socket) = one_socket();
+    assert_eq!(asked(&selector, Instant::now()), BOTH);
+}
+
+#[test]
 fn sockets_wait_for_what_their_operations_left_undone() {
-    let selector = Selector::default();
-    let socket = selector.register(1_000, Token(0), Kind::Stream);
-    let waits = || {
-        let mut state = lock(&selector.state);
-        assert!(state.plan(&mut Vec::new(), None, Instant::now(), |_| false));
-        state.subscriptions.0.iter().map(|subscription| subscription.u.tag).collect::<Vec<_>>()
-    };
-    let both = [wasi::EVENTTYPE_FD_READ, wasi::EVENTTYPE_FD_WRITE];
-    assert_eq!(waits(), both, "a new socket waits for both");
-    if let Some(socket) = lock(&selector.state).sockets.get_mut(0) {
-        (socket.waits_to_read, socket.waits_to_write) = (false, false);
-    }
+    let (selector, socket) = idle();
+    let waits = || asked(&selector, Instant::now());
     assert!(waits().is_empty());
     socket.would_block(Direction::Write);
     assert_eq!(waits(), [wasi::EVENTTYPE_FD_WRITE]);
     socket.mark_drained();
     assert_eq!(waits(), [wasi::EVENTTYPE_FD_WRITE], "its owner does not read");
     assert!(socket.wait_if_drained());
-    assert_eq!(waits(), both, "now it does");
+    assert_eq!(waits(), BOTH, "now it does");
 }
