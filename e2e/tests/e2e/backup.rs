@@ -183,6 +183,18 @@ fn a_store_without_a_server_is_backed_up_as_well() {
     assert_eq!(rest(folder.path()).len(), 3);
 }
 
+/// Whoever asked was killed between creating the file and writing the token, which the server cannot answer.
+#[test]
+fn what_was_asked_for_by_half_does_not_stop_the_next_backup() {
+    let folder = TempDir::new().unwrap();
+    let server = on(folder.path());
+    fs::write(folder.path().join("todos.redb.backing-up.asked"), "0123").unwrap();
+    let exit = back_up_in(folder.path());
+    assert_eq!((exit.code, &exit.stderr[..]), (Some(0), ""));
+    server.assert_serves();
+    assert_eq!(rest(folder.path()), ["copy"]);
+}
+
 #[test]
 fn a_backup_that_cannot_be_made_says_why_and_leaves_nothing() {
     let folder = TempDir::new().unwrap();

@@ -18,9 +18,9 @@ use crate::{BackupError, Epoch};
 /// How often this process looks what the server has done.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How long a server may take to begin, and to go on. It looks ten times a second and writes small steps; a slow disk
-/// delays both.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server may take to begin, and to go on. It looks ten times a second and writes small steps. A disk that is
+/// busy with other files can hold both up for seconds, and a backup is no reason to take the file from a server that is only slow.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Puts a backup of the store in `file` into the file `target`, which must not exist, and tells how many todos are in it.
 /// All changes that were acknowledged before are in it.
@@ -105,9 +105,12 @@ async fn ask(path: &Path, token: &str) -> Result<Option<PathBuf>, BackupError> {
             (seen, noticed) = (state, Instant::now());
         }
         if noticed.elapsed() > PATIENCE {
-            // What is asked there is asked by nobody any more.
-            let _ = remove(&asked);
-            return Ok(None);
+            remove(&asked).map_err(unwritable)?;
+            if is_asked || other.is_some() {
+                return Ok(None);
+            }
+            // Somebody was killed before the token was in the file. No server could see to that.
+            noticed = Instant::now();
         }
         tokio::time::sleep(LOOK).await;
     }
