@@ -28,6 +28,7 @@ mod postgres;
 mod query;
 mod redb;
 mod search;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod title_index;

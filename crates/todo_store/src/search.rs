@@ -1,6 +1,6 @@
 //! Finds the todos that a query asks for, step by step.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,8 @@ use todo_model::Todo;
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 
-use crate::todos::Todos;
+use crate::signature::Signature;
+use crate::todos::{Entry, Todos};
 use crate::{Order, Page, Query};
 
 /// How long one step may take before other tasks have their turn.
@@ -57,6 +58,7 @@ struct Search<'a> {
     query: &'a Query,
     /// The text to look for, in lower case.
     text: Option<String>,
+    signature: Signature,
     /// The last todo that was looked at.
     last: Option<Rc<Todo>>,
     page: Page,
@@ -65,7 +67,8 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(query: &'a Query) -> Self {
         let text = query.text.as_ref().map(|text| text.to_lowercase());
-        Self { query, text, last: None, page: Page::default() }
+        let signature = Signature::of_query(query.completed, text.as_deref());
+        Self { query, text, signature, last: None, page: Page::default() }
     }
 
     /// Goes on for [`STEP`]. Tells whether it is complete.
@@ -90,14 +93,16 @@ impl<'a> Search<'a> {
         let mut position = list.next(self.last.as_ref(), self.query.descending);
         let mut looked = 0;
         loop {
-            let Some(todo) = position.and_then(|position| list.get(position)) else { return true };
-            if self.includes(todo) {
-                if self.is_on_page(self.page.total) {
-                    self.page.todos.push(todo.clone());
-                }
-                self.page.total += 1;
+            let Some((at, todo)) = position.and_then(|at| Some((at, list.get(at)?))) else {
+                return true;
+            };
+            // A byte takes longer than a look at a signature.
+            looked += 1;
+            let signature = list.signature(at);
+            if signature.is_none_or(|known| known.get().may_have(self.signature)) {
+                looked += todo.title.as_str().len() + todo.description.as_str().len() + 60;
+                self.look_at(todo, signature);
             }
-            looked += todo.title.as_str().len() + todo.description.as_str().len() + 60;
             if looked >= BYTES_BETWEEN_LOOKS {
                 looked = 0;
                 if began.elapsed() >= STEP {
@@ -131,6 +136,22 @@ impl<'a> Search<'a> {
         behind.is_some_and(|n| self.query.limit.is_none_or(|limit| n < limit))
     }
 
+    /// Takes the todo up if it is meant, and works out its signature if there is to be one.
+    fn look_at(&mut self, todo: &Rc<Todo>, signature: Option<&Cell<Signature>>) {
+        if let Some(unknown) = signature.filter(|known| known.get() == Signature::UNKNOWN) {
+            unknown.set(Signature::of(todo));
+            if !unknown.get().may_have(self.signature) {
+                return;
+            }
+        }
+        if self.includes(todo) {
+            if self.is_on_page(self.page.total) {
+                self.page.todos.push(todo.clone());
+            }
+            self.page.total += 1;
+        }
+    }
+
     fn includes(&self, todo: &Todo) -> bool {
         self.query.completed.is_none_or(|completed| completed == todo.completed)
             && self.text.as_ref().is_none_or(|text| {
@@ -141,15 +162,23 @@ impl<'a> Search<'a> {
 
 /// All todos in some order.
 enum List<'a> {
-    ById(&'a [Rc<Todo>]),
+    ById(&'a [Entry]),
     ByTitle(&'a crate::title_index::TitleIndex),
 }
 
 impl List<'_> {
     fn get(&self, position: usize) -> Option<&Rc<Todo>> {
         match self {
-            Self::ById(todos) => todos.get(position),
+            Self::ById(todos) => todos.get(position).map(|entry| &entry.todo),
             Self::ByTitle(index) => index.get(position),
+        }
+    }
+
+    /// What is known of the todo there, where somebody keeps that.
+    fn signature(&self, position: usize) -> Option<&Cell<Signature>> {
+        match self {
+            Self::ById(todos) => todos.get(position).map(|entry| &entry.signature),
+            Self::ByTitle(_) => None,
         }
     }
 
@@ -221,9 +250,9 @@ pub(crate) fn fold(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::StoreOptions;
+    use crate::{Condition, StoreOptions};
     use clock::Timestamp;
-    use todo_model::{Description, Title};
+    use todo_model::{Description, Title, TodoUpdate};
 
     fn todos() -> Todos {
         let texts = [("Alpha", "x"), ("beta", "ALPHA"), ("감마", ""), ("ÄPFEL", "x"), ("zeta", "")];
@@ -284,6 +313,35 @@ mod tests {
         assert_eq!(text("eta"), [2, 5]);
         assert_eq!(text("etz"), [] as [u64; 0], "the beginning is not enough");
         assert_eq!(text("nothing"), [] as [u64; 0]);
+    }
+
+    #[test]
+    fn what_was_changed_after_a_search_is_found() {
+        let mut todos = todos();
+        let ids = |todos: &mut Todos, text: &str, completed| {
+            let query = Query { text: Some(text.into()), completed, ..Query::default() };
+            let mut search = Search::new(&query);
+            assert!(search.step(todos));
+            search.page.todos.iter().map(|todo| todo.id).collect::<Vec<_>>()
+        };
+        for _ in 0..2 {
+            assert_eq!(ids(&mut todos, "eta", None), [2, 5]);
+            assert_eq!(ids(&mut todos, "task", None), [] as [u64; 0]);
+            assert_eq!(ids(&mut todos, "eta", Some(true)), [2]);
+        }
+        let update = TodoUpdate {
+            title: Some(Title::parse("task").unwrap()),
+            completed: Some(false),
+            ..TodoUpdate::default()
+        };
+        let mut journal = Vec::new();
+        todos.update(2, update, &Condition::default(), &mut journal).unwrap();
+        todos.delete(1, &Condition::default(), &mut journal).unwrap();
+        assert_eq!(ids(&mut todos, "eta", None), [5]);
+        assert_eq!(ids(&mut todos, "task", Some(false)), [2]);
+        todos.revert(journal);
+        assert_eq!(ids(&mut todos, "eta", Some(true)), [2]);
+        assert_eq!(ids(&mut todos, "alpha", None), [1, 2]);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! All todos of a store in memory, with what it takes to find them fast.
 
+use std::cell::Cell;
+use std::cmp::Ordering;
+use std::ops::Deref;
 use std::rc::Rc;
 
 use clock::Timestamp;
@@ -7,6 +10,7 @@ use todo_model::{Description, IdempotencyKey, NewTodo, Title, Todo, TodoId, Todo
 
 use crate::change_log::ChangeLog;
 use crate::keys::{Keys, Made};
+use crate::signature::Signature;
 use crate::title_index::TitleIndex;
 use crate::{ChangeError, Condition, Count, CreateError, Portion, StoreError, StoreOptions};
 
@@ -18,7 +22,7 @@ const FIXED_BYTES: usize = 100;
 
 pub(crate) struct Todos {
     /// In the order of their ids.
-    by_id: Vec<Rc<Todo>>,
+    by_id: Vec<Entry>,
     by_title: TitleIndex,
     keys: Keys,
     next_id: TodoId,
@@ -27,6 +31,21 @@ pub(crate) struct Todos {
     completed: usize,
     version: u64,
     log: ChangeLog,
+}
+
+/// A todo, and what searches know of it.
+pub(crate) struct Entry {
+    pub(crate) todo: Rc<Todo>,
+    /// Worked out by the first search that comes by.
+    pub(crate) signature: Cell<Signature>,
+}
+
+impl Deref for Entry {
+    type Target = Rc<Todo>;
+
+    fn deref(&self) -> &Rc<Todo> {
+        &self.todo
+    }
 }
 
 /// One todo, or what is kept under one key, before and after a change.
@@ -71,7 +90,7 @@ impl Todos {
     /// Puts a todo back that was stored before. Its id is greater than those of all others.
     pub(crate) fn restore(&mut self, todo: Todo) {
         self.next_id = self.next_id.max(todo.id.saturating_add(1));
-        self.insert(Rc::new(todo));
+        self.put(todo.id, None, Some(Rc::new(todo)));
     }
 
     /// Puts a key back that was stored before. False if it cannot be right.
@@ -102,12 +121,17 @@ impl Todos {
     }
 
     pub(crate) fn get(&self, id: TodoId) -> Option<&Rc<Todo>> {
-        self.by_id.get(self.position(id).ok()?)
+        self.by_id.get(self.position(id).ok()?).map(Deref::deref)
     }
 
     /// All todos, in the order of their ids.
-    pub(crate) fn by_id(&self) -> &[Rc<Todo>] {
+    pub(crate) fn by_id(&self) -> &[Entry] {
         &self.by_id
+    }
+
+    /// All todos, in the order of their ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Rc<Todo>> {
+        self.by_id.iter().map(Deref::deref)
     }
 
     /// All keys, and what was made under them.
@@ -115,7 +139,7 @@ impl Todos {
         self.keys.iter()
     }
 
-    fn behind(&self, after: TodoId) -> &[Rc<Todo>] {
+    fn behind(&self, after: TodoId) -> &[Entry] {
         let start = self.by_id.partition_point(|todo| todo.id <= after);
         self.by_id.get(start..).unwrap_or_default()
     }
@@ -124,12 +148,13 @@ impl Todos {
     pub(crate) fn list(&self, after: TodoId, max_bytes: usize) -> Portion {
         let behind = self.behind(after);
         let mut bytes = 0;
-        let fits = |todo: &&Rc<Todo>| {
+        let fits = |todo: &&Entry| {
             let has_room = bytes < max_bytes;
             bytes += size(todo);
             has_room
         };
-        let todos: Vec<_> = behind.iter().take_while(fits).cloned().collect();
+        let todos: Vec<_> =
+            behind.iter().take_while(fits).map(|entry| entry.todo.clone()).collect();
         Portion { is_last: todos.len() == behind.len(), todos }
     }
 
@@ -142,8 +167,8 @@ impl Todos {
     /// Brings up to `count` more todos into the order by title.
     pub(crate) fn index_titles(&mut self, count: usize) {
         let start = self.by_id.partition_point(|todo| todo.id <= self.by_title.mark());
-        for todo in self.by_id.iter().skip(start).take(count) {
-            self.by_title.extend(todo);
+        for entry in self.by_id.iter().skip(start).take(count) {
+            self.by_title.extend(&entry.todo);
         }
     }
 
@@ -187,8 +212,7 @@ impl Todos {
         let Some(after) = update.apply(&before) else { return Ok(before) };
         self.make_room(size(&after).saturating_sub(size(&before)))?;
         let after = Rc::new(after);
-        self.remove(&before);
-        self.insert(after.clone());
+        self.put(id, Some(&before), Some(after.clone()));
         journal.push(Effect::Todo { id, before: Some(before), after: Some(after.clone()) });
         Ok(after)
     }
@@ -200,7 +224,7 @@ impl Todos {
         journal: &mut Journal,
     ) -> Result<(), ChangeError> {
         let before = self.meeting(id, condition)?;
-        self.remove(&before);
+        self.put(id, Some(&before), None);
         journal.push(Effect::Todo { id, before: Some(before), after: None });
         Ok(())
     }
@@ -212,7 +236,7 @@ impl Todos {
             let Some(before) = self.get(id).filter(|todo| todo.completed).cloned() else {
                 continue;
             };
-            self.remove(&before);
+            self.put(id, Some(&before), None);
             journal.push(Effect::Todo { id, before: Some(before), after: None });
             deleted += 1;
         }
@@ -223,10 +247,7 @@ impl Todos {
     pub(crate) fn revert(&mut self, journal: Journal) {
         for effect in journal.into_iter().rev() {
             match effect {
-                Effect::Todo { before, after, .. } => {
-                    after.into_iter().for_each(|after| self.remove(&after));
-                    before.into_iter().for_each(|before| self.insert(before));
-                }
+                Effect::Todo { id, before, after } => self.put(id, after.as_ref(), before),
                 Effect::Key { key, before, .. } => {
                     self.keys.set(&key, before);
                 }
@@ -247,7 +268,7 @@ impl Todos {
             revision: 1,
         });
         self.next_id += 1;
-        self.insert(todo.clone());
+        self.put(todo.id, None, Some(todo.clone()));
         todo
     }
 
@@ -267,29 +288,48 @@ impl Todos {
         Ok(())
     }
 
-    fn insert(&mut self, todo: Rc<Todo>) {
+    /// Puts `after` in the place of `before`, the todo with this id.
+    fn put(&mut self, id: TodoId, before: Option<&Rc<Todo>>, after: Option<Rc<Todo>>) {
         self.version += 1;
-        self.log.record(self.version, todo.id);
-        self.bytes += size(&todo);
-        self.completed += usize::from(todo.completed);
-        self.by_title.insert(&todo);
-        let (Ok(position) | Err(position)) = self.position(todo.id);
-        self.by_id.insert(position, todo);
-    }
-
-    fn remove(&mut self, todo: &Rc<Todo>) {
-        self.version += 1;
-        self.log.record(self.version, todo.id);
-        self.bytes = self.bytes.saturating_sub(size(todo));
-        self.completed = self.completed.saturating_sub(usize::from(todo.completed));
-        self.by_title.remove(todo);
-        if let Ok(position) = self.position(todo.id) {
-            self.by_id.remove(position);
+        self.log.record(self.version, id);
+        if let Some(todo) = before {
+            self.bytes = self.bytes.saturating_sub(size(todo));
+            self.completed = self.completed.saturating_sub(usize::from(todo.completed));
+            self.by_title.remove(todo);
+        }
+        if let Some(todo) = &after {
+            self.bytes += size(todo);
+            self.completed += usize::from(todo.completed);
+            self.by_title.insert(todo);
+        }
+        let place = self.position(id);
+        let entry = after.map(|todo| Entry { todo, signature: Cell::new(Signature::UNKNOWN) });
+        match (place, entry) {
+            (Err(position), Some(entry)) => self.by_id.insert(position, entry),
+            (Ok(position), Some(entry)) => {
+                if let Some(place) = self.by_id.get_mut(position) {
+                    *place = entry;
+                }
+            }
+            (Ok(position), None) => drop(self.by_id.remove(position)),
+            (Err(_), None) => {}
         }
     }
 
+    /// Where the todo with this id is, or would be.
     fn position(&self, id: TodoId) -> Result<usize, usize> {
-        self.by_id.binary_search_by_key(&id, |todo| todo.id)
+        let (Some(first), Some(last)) = (self.by_id.first(), self.by_id.len().checked_sub(1))
+        else {
+            return Err(0);
+        };
+        // Each id is greater than the one before, so this is the farthest place. Where nothing was deleted it is the right one.
+        let farthest = usize::try_from(id.saturating_sub(first.id)).unwrap_or(last).min(last);
+        let (before, rest) = self.by_id.split_at(farthest);
+        match rest.first().map_or(Ordering::Less, |entry| entry.id.cmp(&id)) {
+            Ordering::Less => Err(farthest + 1),
+            Ordering::Equal => Ok(farthest),
+            Ordering::Greater => before.binary_search_by_key(&id, |entry| entry.id),
+        }
     }
 }
 

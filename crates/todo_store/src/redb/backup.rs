@@ -211,7 +211,7 @@ impl Backup {
             file,
             table: Some(Table::create(storage)?),
             header: Header { next_id: todos.next_id(), transactions: 1, epoch: NO_EPOCH },
-            todos: todos.by_id().to_vec().into_iter(),
+            todos: todos.iter().cloned().collect::<Vec<_>>().into_iter(),
             keys: keys.into_iter(),
         })
     }

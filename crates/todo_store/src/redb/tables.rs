@@ -71,7 +71,7 @@ pub(super) fn write(table: &Table, effects: &[Effect], header: Header) -> Result
 /// Writes everything into an empty table, and waits until it is on the disk.
 pub(super) fn write_all(table: &Table, todos: &Todos, header: Header) -> Result<(), Error> {
     let keys = todos.keys().map(|(key, made)| put_key(key, made));
-    table.write(&mut todos.by_id().iter().map(|todo| put(todo)).chain(keys), header)
+    table.write(&mut todos.iter().map(|todo| put(todo)).chain(keys), header)
 }
 
 /// Writes these as well, and waits until they are on the disk.

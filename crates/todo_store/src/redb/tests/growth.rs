@@ -16,7 +16,7 @@ fn a_file_stays_as_large_as_its_todos_ask_for() {
     assert!(submit(&store, &all));
     let mut largest = [0; 2];
     for round in 0..400 {
-        let ids: Vec<_> = store.todos.borrow().by_id().iter().map(|todo| todo.id).collect();
+        let ids: Vec<_> = store.todos.borrow().iter().map(|todo| todo.id).collect();
         let (updated, deleted) = (ids[round % TODOS], ids[round * 7 % TODOS]);
         let step =
             [Step::Update(updated, length()), Step::Delete(deleted), Step::Create(length(), None)];

@@ -83,7 +83,7 @@ impl Expected {
             (todo.id, State { title, description, completed, revision })
         };
         Self {
-            todos: todos.by_id().iter().map(state).collect(),
+            todos: todos.iter().map(state).collect(),
             keys: todos.keys().map(|(key, made)| (key.as_str().to_owned(), made.id)).collect(),
             next_id: todos.next_id(),
             told: 0,
@@ -217,7 +217,7 @@ impl Run {
 
 fn times(store: &RedbStore) -> BTreeMap<TodoId, u64> {
     let todos = store.todos.borrow();
-    todos.by_id().iter().map(|todo| (todo.id, todo.created_at.nanoseconds())).collect()
+    todos.iter().map(|todo| (todo.id, todo.created_at.nanoseconds())).collect()
 }
 
 /// Makes the changes in one transaction. Tells whether they are acknowledged: all of them or none.
