@@ -4,6 +4,7 @@ mod state;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -92,6 +93,7 @@ struct Shared {
     /// Former states, of 50 requests ago at least.
     saved: Mutex<[State; 2]>,
     connections: Mutex<Vec<TcpStream>>,
+    is_over: AtomicBool,
 }
 
 pub struct Faulty {
@@ -108,11 +110,15 @@ impl Faulty {
             state: Mutex::default(),
             saved: Mutex::default(),
             connections: Mutex::default(),
+            is_over: AtomicBool::new(false),
         };
         let shared = Arc::new(shared);
         let for_all = shared.clone();
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
+                if for_all.is_over.load(SeqCst) {
+                    break;
+                }
                 let shared = for_all.clone();
                 shared.connections.lock().unwrap().push(stream.try_clone().unwrap());
                 thread::spawn(move || serve(stream, &shared));
@@ -124,9 +130,7 @@ impl Faulty {
     /// Cuts all connections, and begins again with what is left.
     pub fn crash(&self) {
         let mut state = self.shared.state.lock().unwrap();
-        for connection in self.shared.connections.lock().unwrap().drain(..) {
-            let _ = connection.shutdown(Shutdown::Both);
-        }
+        self.shared.cut_all();
         match self.shared.fault {
             Fault::WriteLost => {
                 let saved = self.shared.saved.lock().unwrap()[0].clone();
@@ -140,6 +144,15 @@ impl Faulty {
             }
             _ => {}
         }
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, SeqCst);
+        // Whoever waits for clients sees it with the next one.
+        let _ = TcpStream::connect(self.address);
+        self.shared.cut_all();
     }
 }
 
@@ -186,6 +199,12 @@ fn encode((status, tag, body): &Reply) -> Vec<u8> {
 }
 
 impl Shared {
+    fn cut_all(&self) {
+        for connection in self.connections.lock().unwrap().drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
     /// Sends events, from now on or those after the `last` one, until the connection ends.
     fn tell_events(&self, stream: &mut TcpStream, last: Option<usize>) -> Option<()> {
         let end = self.state.lock().unwrap().events.len();
