@@ -4,8 +4,9 @@
 # The module is looked for in target.
 unexport CARGO_TARGET_DIR
 
-# What every recipe needs that runs cargo.
-env := . .toolchain/env &&
+# What every recipe needs that runs cargo. Some tests open thousands of connections, and many systems allow 1,024 files
+# unless asked for more.
+env := ulimit -n "$$(ulimit -Hn)" && . .toolchain/env &&
 bench := --manifest-path bench/Cargo.toml
 e2e := --manifest-path e2e/Cargo.toml
 fuzz := --manifest-path fuzz/Cargo.toml
@@ -122,7 +123,7 @@ soak: build ## use the server for TIME (1800) seconds per store, kill it ten tim
 	@[ -z "$${UPDATE_DOCS:-}" ] || cp target/soak/soak.svg docs/images
 
 overload: build ## attack the server with many connections, RUNS (3) times, and measure what other clients notice
-	@$(env) scripts/native.sh $(module) >/dev/null && ulimit -n "$$(ulimit -Hn)" && OVERLOAD_RUNS=$${RUNS:-3} \
+	@$(env) scripts/native.sh $(module) >/dev/null && OVERLOAD_RUNS=$${RUNS:-3} \
 	  cargo e2e --release --locked --test e2e overload::table -- --include-ignored --nocapture --test-threads 1
 
 model: setup ## walk more interleavings of processes that want the same file, for some minutes
@@ -148,7 +149,7 @@ dist-reproduce: ## build todo.wasm in two other folders and compare
 
 bench: build ## measure the server beside a native one and PEER; CASES, RUNS and SECONDS_EACH choose
 	@$(env) cargo build --quiet --release --locked $(bench) --target host-tuple --package native && \
-	  ulimit -n "$$(ulimit -Hn)" && cargo run --quiet --locked $(bench) --target host-tuple --package harness -- bench
+	  cargo run --quiet --locked $(bench) --target host-tuple --package harness -- bench
 
 profile: setup ## show where the processor time of PATH_AND_QUERY (/health) goes
 	@$(env) cargo build --profile profiling --locked && \
