@@ -341,3 +341,32 @@ pub(crate) fn size(todo: &Todo) -> usize {
 fn text_size(title: &Title, description: &Description) -> usize {
     title.as_str().len() + description.as_str().len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_todo_is_found_whatever_was_deleted() {
+        const COUNT: u64 = 6;
+        for kept in 0..1 << COUNT {
+            let is_kept = |id: u64| (1..=COUNT).contains(&id) && kept & 1 << (id - 1) != 0;
+            let mut todos = Todos::new(usize::MAX);
+            let new = || {
+                let title = Title::parse("a").unwrap();
+                NewTodo { title, description: Description::default() }
+            };
+            (0..COUNT).for_each(|_| drop(todos.add(new(), false)));
+            for id in (1..=COUNT).filter(|id| !is_kept(*id)) {
+                todos.delete(id, &Condition::default(), &mut Journal::new()).unwrap();
+            }
+            for id in (0..COUNT + 3).chain([u64::MAX]) {
+                let found = todos.get(id).map(|todo| todo.id);
+                assert_eq!(found, is_kept(id).then_some(id), "{kept:b}");
+            }
+            todos.add(new(), false);
+            let ids: Vec<_> = todos.iter().map(|todo| todo.id).collect();
+            assert!(ids.is_sorted() && ids.last() == Some(&(COUNT + 1)), "{ids:?}");
+        }
+    }
+}
