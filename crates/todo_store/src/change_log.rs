@@ -38,7 +38,7 @@ impl ChangeLog {
     /// The todo with this id was changed, which led to this version.
     pub(crate) fn record(&mut self, version: u64, id: TodoId) {
         match self.entries.back_mut() {
-            // Two steps of one change, or two changes of one todo.
+            // Another change of the same todo.
             Some(last) if last.1 == id => last.0 = version,
             _ => self.entries.push_back((version, id)),
         }

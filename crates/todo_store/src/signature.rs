@@ -1,5 +1,9 @@
 //! Tells of most todos that a search does not mean them, without a look at their texts, which are all over the memory.
 
+use std::cell::Cell;
+use std::ops::Deref;
+use std::rc::Rc;
+
 use todo_model::Todo;
 
 use crate::search::fold;
@@ -7,7 +11,7 @@ use crate::search::fold;
 /// What a todo has, or what a query wants: a Bloom filter of the pairs of neighbouring bytes in the texts, in lower case, and
 /// whether it is completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Signature(u64);
+pub(crate) struct Signature([u8; 8]);
 
 const COMPLETED: u64 = 1 << 62;
 const OPEN: u64 = 1 << 63;
@@ -16,23 +20,29 @@ const PAIRS: u64 = 62;
 
 impl Signature {
     /// Nobody has looked yet. It may have anything.
-    pub(crate) const UNKNOWN: Self = Self(u64::MAX);
+    pub(crate) const UNKNOWN: Self = Self::new(u64::MAX);
+
+    /// In bytes, which need no alignment: so there are no gaps between a million of them and what they belong to.
+    const fn new(bits: u64) -> Self {
+        Self(bits.to_ne_bytes())
+    }
 
     pub(crate) fn of(todo: &Todo) -> Self {
         let pairs = |text: &str| pairs(fold(text).as_deref().unwrap_or(text));
         let state = if todo.completed { COMPLETED } else { OPEN };
-        Self(state | pairs(todo.title.as_str()) | pairs(todo.description.as_str()))
+        Self::new(state | pairs(todo.title.as_str()) | pairs(todo.description.as_str()))
     }
 
     /// What all todos have that are meant by a query with this text, which is in lower case.
     pub(crate) fn of_query(completed: Option<bool>, text: Option<&str>) -> Self {
         let state = completed.map_or(0, |completed| if completed { COMPLETED } else { OPEN });
-        Self(state | text.map_or(0, pairs))
+        Self::new(state | text.map_or(0, pairs))
     }
 
     /// Whether there may be all in it that is `wanted`.
     pub(crate) fn may_have(self, wanted: Self) -> bool {
-        self.0 & wanted.0 == wanted.0
+        let wanted = u64::from_ne_bytes(wanted.0);
+        u64::from_ne_bytes(self.0) & wanted == wanted
     }
 }
 
@@ -44,6 +54,21 @@ fn pairs(text: &str) -> u64 {
         1 << ((hash * PAIRS) >> 32)
     };
     text.as_bytes().windows(2).map(bit).fold(0, |all, bit: u64| all | bit)
+}
+
+/// A todo, and what searches know of it.
+pub(crate) struct Entry {
+    pub(crate) todo: Rc<Todo>,
+    /// Worked out by the first search that comes by.
+    pub(crate) signature: Cell<Signature>,
+}
+
+impl Deref for Entry {
+    type Target = Rc<Todo>;
+
+    fn deref(&self) -> &Rc<Todo> {
+        &self.todo
+    }
 }
 
 #[cfg(test)]

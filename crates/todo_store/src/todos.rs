@@ -10,7 +10,7 @@ use todo_model::{Description, IdempotencyKey, NewTodo, Title, Todo, TodoId, Todo
 
 use crate::change_log::ChangeLog;
 use crate::keys::{Keys, Made};
-use crate::signature::Signature;
+use crate::signature::{Entry, Signature};
 use crate::title_index::TitleIndex;
 use crate::{ChangeError, Condition, Count, CreateError, Portion, StoreError, StoreOptions};
 
@@ -31,21 +31,6 @@ pub(crate) struct Todos {
     completed: usize,
     version: u64,
     log: ChangeLog,
-}
-
-/// A todo, and what searches know of it.
-pub(crate) struct Entry {
-    pub(crate) todo: Rc<Todo>,
-    /// Worked out by the first search that comes by.
-    pub(crate) signature: Cell<Signature>,
-}
-
-impl Deref for Entry {
-    type Target = Rc<Todo>;
-
-    fn deref(&self) -> &Rc<Todo> {
-        &self.todo
-    }
 }
 
 /// One todo, or what is kept under one key, before and after a change.
@@ -229,18 +214,21 @@ impl Todos {
         Ok(())
     }
 
-    /// Removes those of `ids` that are completed, and tells how many.
+    /// Removes those of `ids`, which are in their order, that are completed, and tells how many.
     pub(crate) fn delete_completed(&mut self, ids: &[TodoId], journal: &mut Journal) -> usize {
-        let mut deleted = 0;
-        for &id in ids {
-            let Some(before) = self.get(id).filter(|todo| todo.completed).cloned() else {
-                continue;
-            };
-            self.put(id, Some(&before), None);
-            journal.push(Effect::Todo { id, before: Some(before), after: None });
-            deleted += 1;
+        let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return 0 };
+        let (Ok(start) | Err(start)) = self.position(*first);
+        let end = self.position(*last).map_or_else(|place| place, |last| last + 1).max(start);
+        // All at once, as each one that goes alone moves all that are behind it.
+        let is_meant = |entry: &Entry| entry.completed && ids.binary_search(&entry.id).is_ok();
+        let (deleted, kept): (Vec<_>, Vec<_>) = self.by_id.drain(start..end).partition(is_meant);
+        self.by_id.splice(start..start, kept);
+        let count = deleted.len();
+        for Entry { todo, .. } in deleted {
+            self.note(todo.id, Some(&todo), None);
+            journal.push(Effect::Todo { id: todo.id, before: Some(todo), after: None });
         }
-        deleted
+        count
     }
 
     /// Takes back the changes in `journal`. The ids that they gave out stay given out.
@@ -288,8 +276,8 @@ impl Todos {
         Ok(())
     }
 
-    /// Puts `after` in the place of `before`, the todo with this id.
-    fn put(&mut self, id: TodoId, before: Option<&Rc<Todo>>, after: Option<Rc<Todo>>) {
+    /// Counts and logs that the todo with this id was `before`, and is `after` now.
+    fn note(&mut self, id: TodoId, before: Option<&Rc<Todo>>, after: Option<&Rc<Todo>>) {
         self.version += 1;
         self.log.record(self.version, id);
         if let Some(todo) = before {
@@ -297,11 +285,16 @@ impl Todos {
             self.completed = self.completed.saturating_sub(usize::from(todo.completed));
             self.by_title.remove(todo);
         }
-        if let Some(todo) = &after {
+        if let Some(todo) = after {
             self.bytes += size(todo);
             self.completed += usize::from(todo.completed);
             self.by_title.insert(todo);
         }
+    }
+
+    /// Puts `after` in the place of `before`, the todo with this id.
+    fn put(&mut self, id: TodoId, before: Option<&Rc<Todo>>, after: Option<Rc<Todo>>) {
+        self.note(id, before, after.as_ref());
         let place = self.position(id);
         let entry = after.map(|todo| Entry { todo, signature: Cell::new(Signature::UNKNOWN) });
         match (place, entry) {
@@ -346,16 +339,16 @@ fn text_size(title: &Title, description: &Description) -> usize {
 mod tests {
     use super::*;
 
+    fn new() -> NewTodo {
+        NewTodo { title: Title::parse("a").unwrap(), description: Description::default() }
+    }
+
     #[test]
     fn every_todo_is_found_whatever_was_deleted() {
         const COUNT: u64 = 6;
         for kept in 0..1 << COUNT {
             let is_kept = |id: u64| (1..=COUNT).contains(&id) && kept & 1 << (id - 1) != 0;
             let mut todos = Todos::new(usize::MAX);
-            let new = || {
-                let title = Title::parse("a").unwrap();
-                NewTodo { title, description: Description::default() }
-            };
             (0..COUNT).for_each(|_| drop(todos.add(new(), false)));
             for id in (1..=COUNT).filter(|id| !is_kept(*id)) {
                 todos.delete(id, &Condition::default(), &mut Journal::new()).unwrap();
@@ -365,8 +358,32 @@ mod tests {
                 assert_eq!(found, is_kept(id).then_some(id), "{kept:b}");
             }
             todos.add(new(), false);
-            let ids: Vec<_> = todos.iter().map(|todo| todo.id).collect();
-            assert!(ids.is_sorted() && ids.last() == Some(&(COUNT + 1)), "{ids:?}");
+            assert!(todos.iter().is_sorted_by_key(|todo| todo.id), "{kept:b}");
+            assert_eq!(todos.iter().last().map(|todo| todo.id), Some(COUNT + 1));
+        }
+    }
+
+    #[test]
+    fn those_that_are_completed_are_deleted_and_no_others() {
+        const COUNT: u64 = 6;
+        for completed in 0..1 << COUNT {
+            let is_completed = |id: u64| completed & 1 << (id - 1) != 0;
+            for ids in 0..1 << COUNT {
+                let is_meant = |id: &u64| ids & 1 << (id - 1) != 0;
+                let mut todos = Todos::new(usize::MAX);
+                (1..=COUNT).for_each(|id| drop(todos.add(new(), is_completed(id))));
+                let ids: Vec<_> = (1..=COUNT).filter(is_meant).collect();
+                let mut journal = Journal::new();
+                let count = todos.delete_completed(&ids, &mut journal);
+                let left: Vec<_> = todos.iter().map(|todo| todo.id).collect();
+                let expected = (1..=COUNT).filter(|id| !(is_meant(id) && is_completed(*id)));
+                assert_eq!(left, expected.collect::<Vec<_>>());
+                assert_eq!((journal.len(), todos.by_id.len()), (count, COUNT as usize - count));
+                let of_state = todos.iter().filter(|todo| todo.completed).count();
+                assert_eq!(todos.count().completed, of_state);
+                todos.revert(journal);
+                assert!(todos.iter().map(|todo| todo.id).eq(1..=COUNT));
+            }
         }
     }
 }

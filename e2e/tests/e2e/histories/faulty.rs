@@ -5,7 +5,7 @@ mod state;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -200,7 +200,9 @@ fn encode((status, tag, body): &Reply) -> Vec<u8> {
 
 impl Shared {
     fn cut_all(&self) {
-        for connection in self.connections.lock().unwrap().drain(..) {
+        // A thread that failed while it had the lock has told so itself.
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        for connection in connections.drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
         }
     }
